@@ -1,5 +1,12 @@
 //! An embeddable Redis-compatible engine: the Redis data model on a slotted keyspace, in process.
 
+mod command;
+mod engine;
 pub mod error;
+mod keyspace;
 pub mod resp;
+pub mod slot;
+mod structs;
 pub mod time;
+mod value;
+pub use engine::{Engine, EngineOptions, Session};

@@ -1,5 +1,6 @@
 //! Where time comes from. The core reads no clock but the one it was given.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -91,6 +92,29 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
 
     fn unix_ms(&self) -> u64 {
         (**self).unix_ms()
+    }
+}
+
+/// The time of one batch: read from the clock when it is first asked for, then kept.
+pub(crate) struct Moment<'c> {
+    clock: &'c dyn Clock,
+    unix_ms: Cell<Option<u64>>,
+}
+
+impl<'c> Moment<'c> {
+    pub(crate) fn new(clock: &'c dyn Clock) -> Self {
+        Self { clock, unix_ms: Cell::new(None) }
+    }
+
+    /// Milliseconds since the Unix epoch, the same for the whole batch.
+    #[inline]
+    pub(crate) fn unix_ms(&self) -> u64 {
+        if let Some(unix_ms) = self.unix_ms.get() {
+            return unix_ms;
+        }
+        let unix_ms = self.clock.unix_ms();
+        self.unix_ms.set(Some(unix_ms));
+        unix_ms
     }
 }
 

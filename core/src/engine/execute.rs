@@ -1,0 +1,126 @@
+//! How requests become calls: look up, locate, lock, bring near, run, settle.
+
+use super::Inner;
+use crate::command::{Call, ClientState, table};
+use crate::error::Error;
+use crate::keyspace::{Access, Key};
+use crate::resp::ReplySink;
+use crate::time::Moment;
+use smallvec::SmallVec;
+use std::sync::atomic::Ordering::Relaxed;
+use table::Spec;
+
+/// How many requests are looked at together.
+pub(super) const BATCH: usize = 16;
+
+type Words<'a> = &'a [&'a [u8]];
+
+impl Inner {
+    /// Carries out requests in order. Neighbours with one key each share their locks, and their
+    /// records are brought near together, which hides most of the time that memory takes.
+    pub(super) fn run(
+        &self,
+        client: &mut ClientState,
+        requests: &[Words<'_>],
+        out: &mut dyn ReplySink,
+    ) {
+        let time = Moment::new(&*self.clock);
+        let mut rest = requests;
+        while !rest.is_empty() && !client.closing {
+            let mut specs: SmallVec<[&'static Spec; BATCH]> = SmallVec::new();
+            let mut keys: SmallVec<[Key<'_>; BATCH]> = SmallVec::new();
+            for words in rest.iter().take(BATCH) {
+                let Ok(spec) = table::lookup(words) else { break };
+                let Some(place) = spec.single_key() else { break };
+                keys.push(self.keyspace.locate(client.db, words[place]));
+                specs.push(spec);
+            }
+            if keys.is_empty() {
+                self.run_alone(client, rest[0], out, &time);
+                rest = &rest[1..];
+                continue;
+            }
+            let mut access = Access::keys(&self.keyspace, &time, keys.iter().copied());
+            access.no_touch = client.no_touch;
+            if keys.len() > 1 {
+                access.prefetch(keys.iter().copied());
+            }
+            let (batch, after) = rest.split_at(keys.len());
+            for ((words, spec), key) in batch.iter().zip(specs).zip(&keys) {
+                let located = std::slice::from_ref(key);
+                self.run_one(client, spec, words, located, &mut access, out, &time);
+            }
+            self.settle(&access, batch.len());
+            rest = after;
+        }
+    }
+
+    /// Carries out one command.
+    pub(super) fn call(&self, client: &mut ClientState, words: Words<'_>, out: &mut dyn ReplySink) {
+        if words.is_empty() {
+            return out.error(&Error::err("unknown command '', with args beginning with: "));
+        }
+        self.run_alone(client, words, out, &Moment::new(&*self.clock));
+    }
+
+    fn run_alone<'a>(
+        &'a self,
+        client: &mut ClientState,
+        words: Words<'a>,
+        out: &mut dyn ReplySink,
+        time: &'a Moment<'a>,
+    ) {
+        let spec = match table::lookup(words) {
+            Ok(spec) => spec,
+            Err(error) => {
+                self.env.stats.errors.fetch_add(1, Relaxed);
+                return out.error(&error);
+            }
+        };
+        let places = spec.key_places(words);
+        let keys: SmallVec<[Key<'_>; BATCH]> =
+            places.iter().map(|&place| self.keyspace.locate(client.db, words[place])).collect();
+        let mut access = if keys.is_empty() {
+            Access::nothing(&self.keyspace, time)
+        } else {
+            Access::keys(&self.keyspace, time, keys.iter().copied())
+        };
+        access.no_touch = client.no_touch;
+        if keys.len() > 1 {
+            access.prefetch(keys.iter().copied());
+        }
+        self.run_one(client, spec, words, &keys, &mut access, out, time);
+        self.settle(&access, 1);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call")]
+    fn run_one<'a, 'k>(
+        &'a self,
+        client: &'a mut ClientState,
+        spec: &'static Spec,
+        words: Words<'a>,
+        located: &'a [Key<'a>],
+        keys: &'a mut Access<'k>,
+        out: &'a mut dyn ReplySink,
+        time: &'a Moment<'a>,
+    ) {
+        let mark = out.mark();
+        let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
+        if let Err(error) = (spec.command.handler)(&mut call) {
+            call.out.rewind(mark);
+            call.out.error(&error);
+            self.env.stats.errors.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Adds what a batch met to the engine's figures.
+    fn settle(&self, access: &Access<'_>, commands: usize) {
+        let stats = &self.env.stats;
+        stats.commands.fetch_add(commands as u64, Relaxed);
+        stats.keyspace_hits.fetch_add(access.stats.hits, Relaxed);
+        stats.keyspace_misses.fetch_add(access.stats.misses, Relaxed);
+        if access.stats.expired > 0 {
+            stats.expired_keys.fetch_add(access.stats.expired, Relaxed);
+        }
+    }
+}

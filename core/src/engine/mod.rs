@@ -1,0 +1,130 @@
+//! Who and when: the engine that programs open, the sessions that talk to it, and how a request
+//! becomes calls under lock.
+
+mod execute;
+mod session;
+
+pub use session::Session;
+
+use crate::command::{ClientState, Environment};
+use crate::error::Error;
+use crate::keyspace::{Access, Expiry, Keyspace, Layout};
+use crate::resp::ReplySink;
+use crate::slot::SlotScheme;
+use crate::structs::entry::{Body, NewBody};
+use crate::time::{Clock, Moment, SystemClock};
+use crate::value::Object;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// How an engine is made. Every field has a default.
+pub struct EngineOptions {
+    /// How keys map to slots. Default: [`SlotScheme::Redis`].
+    pub scheme: SlotScheme,
+    /// Locks over the keyspace: a power of two, 1 to the number of slots. More locks let more
+    /// threads work at once; each costs 128 bytes. Default: 1,024.
+    pub shards: usize,
+    /// Databases that SELECT can choose. Default: 16.
+    pub databases: usize,
+    /// Where time comes from. Default: the operating system's clocks.
+    pub clock: Box<dyn Clock>,
+    /// What chance is derived from. Two engines with the same seed, clock and input give the same
+    /// output. Default: zero; a host that faces strangers gives a secret.
+    pub seed: u64,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            scheme: SlotScheme::default(),
+            shards: 1024,
+            databases: 16,
+            clock: Box::new(SystemClock::new()),
+            seed: 0,
+        }
+    }
+}
+
+pub(crate) struct Inner {
+    keyspace: Keyspace,
+    env: Environment,
+    clock: Box<dyn Clock>,
+}
+
+/// An engine: a keyspace and everything around it. Cloning gives another handle to the same one.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new(EngineOptions::default())
+    }
+}
+
+impl Engine {
+    /// Opens an empty engine.
+    pub fn new(options: EngineOptions) -> Self {
+        let keyspace = Keyspace::new(Layout {
+            scheme: options.scheme,
+            shards: options.shards,
+            databases: options.databases,
+            seed: options.seed,
+        });
+        let env = Environment::new(options.seed);
+        Self { inner: Arc::new(Inner { keyspace, env, clock: options.clock }) }
+    }
+
+    /// Opens a session, which keeps its own database, protocol version and name.
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// Carries out one command and writes its reply to `sink`, without RESP text in between. The
+    /// command runs in a session of its own that ends with it.
+    pub fn call(&self, words: &[&[u8]], sink: &mut dyn ReplySink) {
+        let mut client = ClientState { protocol: sink.protocol(), ..ClientState::default() };
+        self.inner.call(&mut client, words, sink);
+    }
+
+    /// The value of a string key in database 0, or none.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds another type.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let time = Moment::new(&*self.inner.clock);
+        let key = self.inner.keyspace.locate(0, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        let value = access.read(&key).map(|record| match record.body() {
+            Body::Bytes(bytes) => Bytes::copy_from_slice(bytes),
+            Body::Int(value) => Bytes::from(value.to_string()),
+            Body::Boxed(Object::String(bytes)) => Bytes::copy_from_slice(bytes),
+        });
+        Ok(value)
+    }
+
+    /// Stores a string in database 0, over whatever the key held; the key does not expire.
+    pub fn set(&self, key: &[u8], value: &[u8]) {
+        let time = Moment::new(&*self.inner.clock);
+        let key = self.inner.keyspace.locate(0, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        access.put(&key, 0, NewBody::Bytes(value), Expiry::Never);
+    }
+
+    /// Does work that is due: deletes up to `budget` expired keys, and frees about as much of what
+    /// waits to be freed. Returns whether there is more to do at once. A host calls this from time
+    /// to time, ten times a second say; a budget of 1,000 takes well under a millisecond.
+    pub fn maintain(&self, budget: usize) -> bool {
+        let expired = self.inner.keyspace.expire_due(self.inner.clock.unix_ms(), budget);
+        self.inner.env.stats.expired_keys.fetch_add(expired as u64, Relaxed);
+        self.inner.keyspace.free_some(budget) || expired == budget
+    }
+
+    /// When the next key expires, in milliseconds since the Unix epoch, or an earlier time; none
+    /// if nothing expires.
+    pub fn next_expiry_ms(&self) -> Option<u64> {
+        self.inner.keyspace.next_due_ms()
+    }
+}

@@ -1,0 +1,396 @@
+//! The locks that a command holds, and everything it may do to keys while it holds them.
+//!
+//! Locks are taken in ascending order of shards, so that no two callers wait for each other.
+
+use super::graveyard::Grave;
+use super::partition::is_expired;
+use super::{Key, Keyspace, NewValue, Partition, Shard};
+use crate::structs::entry::{Body, NewBody};
+use crate::structs::table::Place;
+use crate::time::Moment;
+use crate::value::{Object, Record};
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// How many keys a batch locks and brings near at once.
+pub(crate) const BATCH: usize = 16;
+
+/// What happens to a key's expiry when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// The key does not expire.
+    Never,
+    /// It expires when it did before; a new key does not.
+    Keep,
+    /// It expires at this time, in milliseconds since the Unix epoch.
+    At(u64),
+}
+
+/// What was met on the way, to be added to the engine's figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AccessStats {
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    /// Keys deleted because they were found expired.
+    pub(crate) expired: u64,
+    /// Changes made to keys.
+    pub(crate) changes: u64,
+}
+
+type Guard<'k> = MutexGuard<'k, Shard>;
+
+enum Held<'k> {
+    /// No lock. Walks take one at a time; nothing else is allowed.
+    Nothing,
+    /// These shards, ascending.
+    Some { shards: SmallVec<[u32; BATCH]>, guards: SmallVec<[Guard<'k>; BATCH]> },
+    /// All shards.
+    All(Vec<Guard<'k>>),
+}
+
+/// Keys under lock.
+pub(crate) struct Access<'k> {
+    keyspace: &'k Keyspace,
+    held: Held<'k>,
+    time: &'k Moment<'k>,
+    /// Whether reads leave the access clock alone.
+    pub(crate) no_touch: bool,
+    pub(crate) stats: AccessStats,
+}
+
+impl<'k> Access<'k> {
+    /// Access without a lock, for walks and for commands without keys.
+    pub(crate) fn nothing(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
+        let stats = AccessStats::default();
+        Self { keyspace, held: Held::Nothing, time, no_touch: false, stats }
+    }
+
+    /// Locks the shards of these keys, once each.
+    pub(crate) fn keys<'a>(
+        keyspace: &'k Keyspace,
+        time: &'k Moment<'k>,
+        keys: impl IntoIterator<Item = Key<'a>>,
+    ) -> Self {
+        let mut access = Self::nothing(keyspace, time);
+        let mut shards: SmallVec<[u32; BATCH]> =
+            keys.into_iter().map(|key| keyspace.shard_of(key.slot) as u32).collect();
+        if shards.len() > 1 {
+            shards.sort_unstable();
+            shards.dedup();
+        }
+        let guards = shards.iter().map(|&shard| keyspace.lock(shard as usize)).collect();
+        access.held = Held::Some { shards, guards };
+        access
+    }
+
+    /// Locks every shard.
+    pub(crate) fn all(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
+        let mut access = Self::nothing(keyspace, time);
+        access.held = Held::All((0..keyspace.shards()).map(|shard| keyspace.lock(shard)).collect());
+        access
+    }
+
+    /// The keyspace that this gives access to.
+    pub(crate) fn keyspace(&self) -> &'k Keyspace {
+        self.keyspace
+    }
+
+    /// The time of this batch, in milliseconds since the Unix epoch.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        self.time.unix_ms()
+    }
+
+    /// Starts to bring these keys' records near. Worth it from two keys on.
+    pub(crate) fn prefetch<'a>(&mut self, keys: impl IntoIterator<Item = Key<'a>>) {
+        for key in keys {
+            let at = self.keyspace.slot_in_shard(key.slot);
+            let partition = self.shard(key.slot).database(key.db);
+            let table = partition.and_then(|partition| partition.table(at));
+            if let Some(record) = table.and_then(|table| table.candidate(key.hash)) {
+                record.prefetch();
+            }
+        }
+    }
+
+    /// The record of a key for a read that counts: hits, misses and the access clock.
+    pub(crate) fn read(&mut self, key: &Key<'_>) -> Option<&Record> {
+        let Some(place) = self.live_place(key) else {
+            self.stats.misses += 1;
+            return None;
+        };
+        self.stats.hits += 1;
+        let clock = (!self.no_touch).then(|| self.access_clock());
+        let at = self.keyspace.slot_in_shard(key.slot);
+        let record = self.partition_mut(key)?.record_mut(at, place);
+        if let Some(clock) = clock {
+            record.set_clock(clock);
+        }
+        Some(record)
+    }
+
+    /// The record of a key, without a trace of having looked.
+    pub(crate) fn peek(&mut self, key: &Key<'_>) -> Option<&Record> {
+        let place = self.live_place(key)?;
+        let at = self.keyspace.slot_in_shard(key.slot);
+        Some(self.partition_mut(key)?.record(at, place))
+    }
+
+    /// Whether the key exists.
+    pub(crate) fn contains(&mut self, key: &Key<'_>) -> bool {
+        self.live_place(key).is_some()
+    }
+
+    /// Stores a value under a key, new or not. `tag` goes with the body into the record.
+    pub(crate) fn put(&mut self, key: &Key<'_>, tag: u8, body: NewValue<'_>, expiry: Expiry) {
+        self.stats.changes += 1;
+        let clock = self.access_clock();
+        let keyspace = self.keyspace;
+        let at = keyspace.slot_in_shard(key.slot);
+        if let Some(place) = self.live_place(key) {
+            let partition = self.partition_or_new(key);
+            match expiry {
+                Expiry::Keep => {}
+                Expiry::Never => partition.set_expire(at, place, key.hash, None),
+                Expiry::At(ms) => partition.set_expire(at, place, key.hash, Some(ms)),
+            }
+            let previous = partition.set_body(at, place, tag, body);
+            partition.record_mut(at, place).set_clock(clock);
+            self.bury(previous);
+        } else {
+            let expire_ms = match expiry {
+                Expiry::Keep | Expiry::Never => None,
+                Expiry::At(ms) => Some(ms),
+            };
+            let record = Record::new(key.bytes, tag, body, expire_ms, clock);
+            let hash_of = |record: &Record| keyspace.hash(record.key());
+            self.partition_or_new(key).insert(at, key.hash, record, hash_of);
+        }
+        if let Expiry::At(ms) = expiry {
+            keyspace.note_due(keyspace.shard_of(key.slot), ms);
+        }
+    }
+
+    /// Lets `change` work on the boxed object of a key. None if there is no such key or its value
+    /// lies inside its record.
+    pub(crate) fn change_object<R>(
+        &mut self,
+        key: &Key<'_>,
+        change: impl FnOnce(&mut Object) -> R,
+    ) -> Option<R> {
+        let place = self.live_place(key)?;
+        let at = self.keyspace.slot_in_shard(key.slot);
+        let result = self.partition_mut(key)?.change_object(at, place, change)?;
+        self.stats.changes += 1;
+        Some(result)
+    }
+
+    /// Sets, changes or removes the expiry time of a key. Returns whether the key exists.
+    pub(crate) fn set_expire_ms(&mut self, key: &Key<'_>, expire_ms: Option<u64>) -> bool {
+        let Some(place) = self.live_place(key) else { return false };
+        let keyspace = self.keyspace;
+        let at = keyspace.slot_in_shard(key.slot);
+        self.stats.changes += 1;
+        self.partition_or_new(key).set_expire(at, place, key.hash, expire_ms);
+        if let Some(ms) = expire_ms {
+            keyspace.note_due(keyspace.shard_of(key.slot), ms);
+        }
+        true
+    }
+
+    /// Sets the access clock of a key.
+    pub(crate) fn set_clock(&mut self, key: &Key<'_>, clock: u32) {
+        let Some(place) = self.live_place(key) else { return };
+        let at = self.keyspace.slot_in_shard(key.slot);
+        self.partition_or_new(key).record_mut(at, place).set_clock(clock);
+    }
+
+    /// Deletes a key. A large value is freed by and by. Returns whether the key existed.
+    pub(crate) fn remove(&mut self, key: &Key<'_>) -> bool {
+        let Some(record) = self.take(key) else { return false };
+        self.bury(record.into_boxed());
+        true
+    }
+
+    /// Takes a record out, to be put elsewhere.
+    pub(crate) fn take(&mut self, key: &Key<'_>) -> Option<Record> {
+        let place = self.live_place(key)?;
+        self.stats.changes += 1;
+        Some(self.take_place(key, place))
+    }
+
+    /// Moves a value and its expiry to another key, whose own value is lost. False if there is
+    /// nothing to move.
+    pub(crate) fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
+        let Some(record) = self.take(from) else { return false };
+        let expiry = record.expire_ms().map_or(Expiry::Never, Expiry::At);
+        let tag = record.tag();
+        let clock = record.clock();
+        match record.body() {
+            Body::Bytes(bytes) => self.put(to, tag, NewBody::Bytes(bytes), expiry),
+            Body::Int(value) => self.put(to, tag, NewBody::Int(value), expiry),
+            Body::Boxed(_) => {
+                let object = record.into_boxed().expect("the body is boxed");
+                self.put(to, tag, NewBody::Boxed(object), expiry);
+            }
+        }
+        self.set_clock(to, clock);
+        true
+    }
+
+    /// Copies a value and its expiry to another key, whose own value is lost. False if there is
+    /// nothing to copy.
+    pub(crate) fn copy(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
+        let Some(record) = self.peek(from) else { return false };
+        let expiry = record.expire_ms().map_or(Expiry::Never, Expiry::At);
+        let tag = record.tag();
+        match record.body() {
+            Body::Bytes(bytes) => {
+                let bytes = bytes.to_vec();
+                self.put(to, tag, NewBody::Bytes(&bytes), expiry);
+            }
+            Body::Int(value) => self.put(to, tag, NewBody::Int(value), expiry),
+            Body::Boxed(object) => {
+                let object = Box::new(object.clone());
+                self.put(to, tag, NewBody::Boxed(object), expiry);
+            }
+        }
+        true
+    }
+
+    /// Lets `work` see every shard in turn: those that are held, or each under its own lock.
+    pub(super) fn each_shard(&mut self, mut work: impl FnMut(usize, &mut Shard)) {
+        for number in 0..self.keyspace.shards() {
+            self.with_shard(number, |shard| work(number, shard));
+        }
+    }
+
+    /// Lets `work` see one shard, which is locked for it if it is not held.
+    pub(super) fn with_shard<R>(&mut self, number: usize, work: impl FnOnce(&mut Shard) -> R) -> R {
+        match &mut self.held {
+            Held::All(guards) => work(&mut guards[number]),
+            Held::Nothing => work(&mut self.keyspace.lock(number)),
+            Held::Some { shards, guards } => {
+                let at = shards.iter().position(|&shard| shard as usize == number);
+                work(&mut guards[at.expect("a walk holds all locks, none, or that of its slot")])
+            }
+        }
+    }
+
+    /// Frees a value now, or by and by if it is large.
+    fn bury(&mut self, object: Option<Box<Object>>) {
+        self.keyspace.bury(object);
+    }
+
+    /// The access clock's reading: seconds, cut to 24 bits.
+    fn access_clock(&self) -> u32 {
+        (self.time.unix_ms() / 1000) as u32
+    }
+
+    /// Where a key's record is. A record that is found expired is deleted.
+    #[inline]
+    fn live_place(&mut self, key: &Key<'_>) -> Option<Place> {
+        let at = self.keyspace.slot_in_shard(key.slot);
+        let time = self.time;
+        let partition = self.shard(key.slot).database(key.db)?;
+        let place = partition.find(at, key)?;
+        if !is_expired(partition.record(at, place), || time.unix_ms()) {
+            return Some(place);
+        }
+        self.stats.expired += 1;
+        let record = self.take_place(key, place);
+        self.bury(record.into_boxed());
+        None
+    }
+
+    fn take_place(&mut self, key: &Key<'_>, place: Place) -> Record {
+        let keyspace = self.keyspace;
+        let at = keyspace.slot_in_shard(key.slot);
+        let hash_of = |record: &Record| keyspace.hash(record.key());
+        self.partition_or_new(key).remove(at, place, key.hash, hash_of)
+    }
+
+    #[inline]
+    fn shard(&mut self, slot: u16) -> &mut Shard {
+        let number = self.keyspace.shard_of(slot);
+        match &mut self.held {
+            Held::Some { shards, guards } => {
+                let at = shards.iter().position(|&shard| shard as usize == number);
+                &mut guards[at.expect("a command locks the shards of all its keys")]
+            }
+            Held::All(guards) => &mut guards[number],
+            Held::Nothing => unreachable!("a command locks the shards of all its keys"),
+        }
+    }
+
+    #[inline]
+    fn partition_mut(&mut self, key: &Key<'_>) -> Option<&mut Partition> {
+        self.shard(key.slot).database_mut(key.db)
+    }
+
+    fn partition_or_new(&mut self, key: &Key<'_>) -> &mut Partition {
+        let slots = self.keyspace.slots_per_shard();
+        self.shard(key.slot).database_or_new(key.db, slots)
+    }
+}
+
+impl Keyspace {
+    pub(super) fn bury(&self, object: Option<Box<Object>>) {
+        if let Some(object) = object
+            && object.is_large()
+        {
+            self.graveyard.lock().push(Grave::Object(object));
+        }
+    }
+
+    /// Frees about as much as `budget` records of what waits to be freed. Returns whether
+    /// something is left.
+    pub(crate) fn free_some(&self, budget: usize) -> bool {
+        self.graveyard.lock().free(budget)
+    }
+
+    /// How many values and groups of tables wait to be freed.
+    pub(crate) fn waiting_to_be_freed(&self) -> usize {
+        self.graveyard.lock().len()
+    }
+
+    /// Deletes up to `budget` keys that are due. Returns how many it deleted; fewer than the
+    /// budget means that nothing is due any more. Costs nothing for shards with nothing due.
+    pub(crate) fn expire_due(&self, now_ms: u64, budget: usize) -> usize {
+        let first = self.expire_from.load(Relaxed) as usize;
+        let mut done = 0;
+        for step in 0..self.shards() {
+            let number = (first + step) % self.shards();
+            if self.cells[number].due_ms.load(Relaxed) >= now_ms {
+                continue;
+            }
+            done += self.expire_shard(number, now_ms, budget - done);
+            if done >= budget {
+                self.expire_from.store(number as u64, Relaxed);
+                break;
+            }
+        }
+        done
+    }
+
+    fn expire_shard(&self, number: usize, now_ms: u64, budget: usize) -> usize {
+        let mut shard = self.lock(number);
+        let hash_of = |record: &Record| self.hash(record.key());
+        let mut done = 0;
+        let mut earliest = u64::MAX;
+        for partition in &mut shard.databases {
+            let removed = |record: Record| self.bury(record.into_boxed());
+            done += partition.expire_due(now_ms, budget - done, hash_of, removed);
+            earliest = earliest.min(partition.due().first().map_or(u64::MAX, |d| d.expire_ms()));
+        }
+        // Under the lock, so that no note of an earlier time can be lost.
+        self.cells[number].due_ms.store(earliest, Relaxed);
+        done
+    }
+
+    /// The earliest time at which something may be due, in milliseconds since the Unix epoch.
+    pub(crate) fn next_due_ms(&self) -> Option<u64> {
+        let earliest = self.cells.iter().map(|cell| cell.due_ms.load(Relaxed)).min();
+        earliest.filter(|&ms| ms != u64::MAX)
+    }
+}

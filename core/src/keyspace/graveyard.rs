@@ -1,0 +1,82 @@
+//! Values and tables that nobody can reach any more, waiting to be freed in steps.
+
+use super::partition::footprint_of;
+use crate::structs::table::SegmentedTable;
+use crate::value::{Object, Record};
+use std::collections::VecDeque;
+
+/// Something to be freed.
+#[derive(Debug)]
+pub(super) enum Grave {
+    /// One large value.
+    Object(Box<Object>),
+    /// Whole tables with their records, and what they took from the allocator.
+    Tables { bytes: usize, tables: Vec<SegmentedTable<Record>> },
+}
+
+/// What waits to be freed, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Graveyard {
+    graves: VecDeque<Grave>,
+}
+
+/// A step on a large value counts as this many records.
+const STEP_COST: usize = 64;
+
+impl Grave {
+    fn footprint(&self) -> usize {
+        match self {
+            Self::Object(object) => object.footprint(),
+            Self::Tables { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Frees a part. Gives back what is left, if anything, and how much of the budget it took.
+    fn free_step(self, budget: usize) -> (Option<Self>, usize) {
+        match self {
+            Self::Object(mut object) => {
+                let done = object.free_step();
+                ((!done).then_some(Self::Object(object)), STEP_COST)
+            }
+            Self::Tables { mut bytes, mut tables } => {
+                let Some(table) = tables.last_mut() else { return (None, 1) };
+                let Some(records) = table.drain_some(budget) else {
+                    tables.pop();
+                    return (Some(Self::Tables { bytes, tables }), 1);
+                };
+                let freed: usize = records.iter().map(footprint_of).sum();
+                bytes = bytes.saturating_sub(freed);
+                (Some(Self::Tables { bytes, tables }), records.len())
+            }
+        }
+    }
+}
+
+impl Graveyard {
+    pub(super) fn push(&mut self, grave: Grave) {
+        self.graves.push_back(grave);
+    }
+
+    pub(super) fn footprint(&self) -> usize {
+        self.graves.iter().map(Grave::footprint).sum()
+    }
+
+    /// How many values and groups of tables wait.
+    pub(super) fn len(&self) -> usize {
+        self.graves.len()
+    }
+
+    /// Frees about as much as `budget` records. Returns whether something is left.
+    pub(super) fn free(&mut self, budget: usize) -> bool {
+        let mut left = budget;
+        while left > 0 {
+            let Some(grave) = self.graves.pop_front() else { return false };
+            let (rest, cost) = grave.free_step(left);
+            left = left.saturating_sub(cost);
+            if let Some(rest) = rest {
+                self.graves.push_front(rest);
+            }
+        }
+        !self.graves.is_empty()
+    }
+}

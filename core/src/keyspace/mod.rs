@@ -1,0 +1,193 @@
+//! Slot to key to value: who holds the locks, what is due, what memory it takes. Knows no command
+//! and no session.
+//!
+//! ```text
+//! Keyspace -> shards (a lock each) -> databases -> slots (a segmented table each) -> records
+//! ```
+//! A slot's place in memory follows from its number, so counting, listing and deleting a slot cost
+//! what the slot holds. A caller takes the locks it needs through [`Access`].
+
+mod access;
+mod due;
+mod graveyard;
+mod partition;
+mod walk;
+
+pub(crate) use access::{Access, Expiry};
+pub(crate) use partition::{NewValue, Partition};
+pub use walk::Cursor;
+
+use crate::slot::SlotScheme;
+use foldhash::quality::FixedState;
+use graveyard::Graveyard;
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A key with everything that follows from its bytes. Made by [`Keyspace::locate`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) hash: u64,
+    pub(crate) slot: u16,
+    pub(crate) db: u16,
+}
+
+impl<'a> Key<'a> {
+    /// The same key in another database.
+    pub(crate) fn in_db(self, db: usize) -> Self {
+        Self { db: db as u16, ..self }
+    }
+}
+
+/// What a lock guards: some slots, in every database.
+#[derive(Debug, Default)]
+pub(crate) struct Shard {
+    /// Databases that were touched, in order; nearly always only the first.
+    databases: SmallVec<[Partition; 1]>,
+}
+
+/// A shard with what may be read without its lock.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Cell {
+    shard: Mutex<Shard>,
+    /// The earliest expiry time here or an earlier time; `u64::MAX` when nothing expires.
+    due_ms: AtomicU64,
+}
+
+/// All keys of an engine.
+#[derive(Debug)]
+pub(crate) struct Keyspace {
+    cells: Box<[Cell]>,
+    scheme: SlotScheme,
+    hasher: FixedState,
+    slots_per_shard_shift: u32,
+    databases: usize,
+    graveyard: Mutex<Graveyard>,
+    /// Where the next step of active expiry starts.
+    expire_from: AtomicU64,
+}
+
+/// How a keyspace is laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub(crate) scheme: SlotScheme,
+    /// Locks; a power of two, at most the number of slots.
+    pub(crate) shards: usize,
+    pub(crate) databases: usize,
+    /// Secret that makes hash positions unpredictable.
+    pub(crate) seed: u64,
+}
+
+impl Keyspace {
+    pub(crate) fn new(layout: Layout) -> Self {
+        let slots = layout.scheme.slots();
+        let shards = layout.shards.clamp(1, slots).next_power_of_two();
+        let slots_per_shard = slots / shards;
+        let cell = || Cell { shard: Mutex::default(), due_ms: AtomicU64::new(u64::MAX) };
+        Self {
+            cells: std::iter::repeat_with(cell).take(shards).collect(),
+            scheme: layout.scheme,
+            hasher: FixedState::with_seed(layout.seed),
+            slots_per_shard_shift: slots_per_shard.trailing_zeros(),
+            databases: layout.databases,
+            graveyard: Mutex::default(),
+            expire_from: AtomicU64::new(0),
+        }
+    }
+
+    /// How keys map to slots.
+    pub(crate) fn scheme(&self) -> SlotScheme {
+        self.scheme
+    }
+
+    /// How many databases there are.
+    pub(crate) fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// How many locks there are.
+    pub(crate) fn shards(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Works out slot and hash of a key.
+    #[inline]
+    pub(crate) fn locate<'a>(&self, db: usize, bytes: &'a [u8]) -> Key<'a> {
+        Key { bytes, hash: self.hash(bytes), slot: self.scheme.slot(bytes), db: db as u16 }
+    }
+
+    #[inline]
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    #[inline]
+    fn shard_of(&self, slot: u16) -> usize {
+        usize::from(slot) >> self.slots_per_shard_shift
+    }
+
+    #[inline]
+    fn slot_in_shard(&self, slot: u16) -> usize {
+        usize::from(slot) & ((1 << self.slots_per_shard_shift) - 1)
+    }
+
+    fn slots_per_shard(&self) -> usize {
+        1 << self.slots_per_shard_shift
+    }
+
+    fn first_slot(&self, shard: usize) -> u16 {
+        (shard << self.slots_per_shard_shift) as u16
+    }
+
+    #[inline]
+    fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
+        self.cells[shard].shard.lock()
+    }
+
+    /// Notes that something in a shard expires at `due_ms`, so that the active expiry looks there.
+    #[inline]
+    fn note_due(&self, shard: usize, due_ms: u64) {
+        self.cells[shard].due_ms.fetch_min(due_ms, Relaxed);
+    }
+
+    /// Bytes that the keyspace takes from the allocator, values on their way to be freed included.
+    pub(crate) fn footprint(&self) -> usize {
+        use crate::structs::allocation::footprint;
+        let shards: usize = (0..self.shards()).map(|shard| self.lock(shard).footprint()).sum();
+        shards + footprint(size_of_val(&*self.cells)) + self.graveyard.lock().footprint()
+    }
+}
+
+impl Shard {
+    #[inline]
+    fn database(&self, db: u16) -> Option<&Partition> {
+        self.databases.get(usize::from(db))
+    }
+
+    #[inline]
+    fn database_mut(&mut self, db: u16) -> Option<&mut Partition> {
+        self.databases.get_mut(usize::from(db))
+    }
+
+    fn database_or_new(&mut self, db: u16, slots: usize) -> &mut Partition {
+        let db = usize::from(db);
+        if self.databases.len() <= db {
+            self.databases.resize_with(db + 1, Partition::default);
+        }
+        let partition = &mut self.databases[db];
+        partition.ensure_slots(slots);
+        partition
+    }
+
+    fn footprint(&self) -> usize {
+        use crate::structs::allocation::footprint;
+        let spilled = if self.databases.spilled() { self.databases.capacity() } else { 0 };
+        footprint(spilled * size_of::<Partition>())
+            + self.databases.iter().map(Partition::footprint).sum::<usize>()
+    }
+}

@@ -1,0 +1,7 @@
+//! Layouts without Redis's rules, and all of the core's `unsafe`. Nothing here knows a command, a
+//! type or a clock.
+
+pub(crate) mod allocation;
+pub(crate) mod entry;
+pub(crate) mod prefetch;
+pub(crate) mod table;
