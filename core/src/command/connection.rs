@@ -7,14 +7,11 @@ use crate::error::Error;
 pub(super) const COMMANDS: &[Command] = &[Command {
     name: "ping",
     summary: "Returns the server's liveliness response.",
-    since: "1.0.0",
-    complexity: "O(1)",
     group: Group::Connection,
     flags: flag::FAST,
     grammar: "[message]",
-    keys: &[],
-    subcommands: &[],
     handler: ping,
+    ..Command::DEFAULT
 }];
 
 fn ping(call: &mut Call<'_, '_>) -> Result<(), Error> {

@@ -11,27 +11,23 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "get",
         summary: "Returns the string value of a key.",
-        since: "1.0.0",
-        complexity: "O(1)",
         group: Group::String,
         flags: flag::READONLY | flag::FAST,
         grammar: "key",
         keys: &[key_use::RO | key_use::ACCESS],
-        subcommands: &[],
         handler: get,
+        ..Command::DEFAULT
     },
     Command {
         name: "set",
         summary: "Sets the string value of a key, ignoring its type. The key is created if it \
                   doesn't exist.",
-        since: "1.0.0",
-        complexity: "O(1)",
         group: Group::String,
         flags: flag::WRITE | flag::DENYOOM,
         grammar: "key value",
         keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE | key_use::VARIABLE_FLAGS],
-        subcommands: &[],
         handler: set,
+        ..Command::DEFAULT
     },
 ];
 

@@ -13,7 +13,10 @@ pub(crate) type Handler = fn(&mut Call<'_, '_>) -> Result<(), Error>;
 /// What a command is about, as COMMAND DOCS groups it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
+    Cluster,
     Connection,
+    Generic,
+    Server,
     String,
 }
 
@@ -74,6 +77,27 @@ pub(crate) struct Command {
     pub(crate) keys: &'static [u16],
     pub(crate) subcommands: &'static [Command],
     pub(crate) handler: Handler,
+}
+
+impl Command {
+    /// What an entry leaves out: `Command { name: ..., ..Command::DEFAULT }`.
+    pub(crate) const DEFAULT: Self = Self {
+        name: "",
+        summary: "",
+        since: "1.0.0",
+        complexity: "O(1)",
+        group: Group::Generic,
+        flags: 0,
+        grammar: "",
+        keys: &[],
+        subcommands: &[],
+        handler: container,
+    };
+}
+
+/// The handler of commands that only hold subcommands.
+fn container(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    Err(Error::arity(call.spec.command.name))
 }
 
 /// A command with what follows from its entry.
