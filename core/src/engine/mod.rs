@@ -95,8 +95,8 @@ impl Engine {
     /// `WRONGTYPE` if the key holds another type.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         let time = Moment::new(&*self.inner.clock);
-        let key = self.inner.keyspace.locate(0, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        let mut key = self.inner.keyspace.locate(0, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
         let value = access.read(&key).map(|record| match record.body() {
             Body::Bytes(bytes) => Bytes::copy_from_slice(bytes),
             Body::Int(value) => Bytes::from(value.to_string()),
@@ -108,8 +108,8 @@ impl Engine {
     /// Stores a string in database 0, over whatever the key held; the key does not expire.
     pub fn set(&self, key: &[u8], value: &[u8]) {
         let time = Moment::new(&*self.inner.clock);
-        let key = self.inner.keyspace.locate(0, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        let mut key = self.inner.keyspace.locate(0, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
         access.put(&key, 0, NewBody::Bytes(value), Expiry::Never);
     }
 
