@@ -5,6 +5,9 @@ mod call;
 mod client;
 mod connection;
 mod environment;
+mod grammar;
+mod key_spec;
+mod lookup;
 mod string;
 pub(crate) mod table;
 
