@@ -131,13 +131,17 @@ impl Condition {
     fn parse(words: &[&[u8]]) -> Result<Self, Error> {
         let mut condition = Self::default();
         for word in words {
-            let name: &[u8] = &word.to_ascii_lowercase();
-            match name {
+            // Redis compares and prints options up to their first NUL, as C does.
+            let word = &word[..memchr::memchr(0, word).unwrap_or(word.len())];
+            match &*word.to_ascii_lowercase() {
                 b"nx" => condition.if_none = true,
                 b"xx" => condition.if_some = true,
                 b"gt" => condition.if_later = true,
                 b"lt" => condition.if_earlier = true,
-                _ => return Err(unsupported_option(word)),
+                _ => {
+                    let text = [b"Unsupported option ", word].concat();
+                    return Err(Error::new(ErrorKind::Err, text));
+                }
             }
         }
         condition.check()
@@ -163,12 +167,6 @@ impl Condition {
             && (!self.if_later || current.is_some_and(|current| when > current))
             && (!self.if_earlier || current.is_none_or(|current| when < current))
     }
-}
-
-/// The word is printed up to its first NUL, as C prints it.
-fn unsupported_option(word: &[u8]) -> Error {
-    let word = &word[..memchr::memchr(0, word).unwrap_or(word.len())];
-    Error::new(ErrorKind::Err, [b"Unsupported option ", word].concat())
 }
 
 fn set_expiry(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Error> {
@@ -249,17 +247,17 @@ fn tell_expiry(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Er
                 Base::Now => expire_ms.saturating_sub(call.time.unix_ms()),
                 Base::UnixEpoch => expire_ms,
             };
-            in_unit(ms as i64, unit)
+            in_unit(ms, unit) as i64
         }
     };
     call.out.integer(answer);
     Ok(())
 }
 
-fn in_unit(ms: i64, unit: Unit) -> i64 {
+/// Seconds are rounded to the nearest.
+fn in_unit(ms: u64, unit: Unit) -> u64 {
     match unit {
         Unit::Milliseconds => ms,
-        // Rounded to the nearest second. The addition wraps at the end of time, as Redis's does.
-        Unit::Seconds => ms.wrapping_add(500) / 1000,
+        Unit::Seconds => (ms + 500) / 1000,
     }
 }
