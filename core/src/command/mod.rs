@@ -6,7 +6,10 @@ mod client;
 mod connection;
 mod environment;
 mod glob;
+mod grammar;
 mod key;
+mod key_spec;
+mod lookup;
 mod string;
 pub(crate) mod table;
 

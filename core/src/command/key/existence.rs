@@ -6,6 +6,9 @@ use crate::error::Error;
 use crate::keyspace::{Access, Key};
 use crate::value::Type;
 
+/// A request over many shards is cut up, and the counts of the parts are added.
+const COUNTS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
+
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "del",
@@ -16,6 +19,7 @@ pub(super) const COMMANDS: &[Command] = &[
                      or hash. Removing a single key that holds a string value is O(1).",
         group: Group::Generic,
         flags: flag::WRITE,
+        tips: COUNTS,
         grammar: "key...",
         keys: &[key_use::RM | key_use::DELETE],
         handler: del,
@@ -30,6 +34,7 @@ pub(super) const COMMANDS: &[Command] = &[
                      of allocations the deleted objects where composed of.",
         group: Group::Generic,
         flags: flag::WRITE | flag::FAST,
+        tips: COUNTS,
         grammar: "key...",
         keys: &[key_use::RM | key_use::DELETE],
         handler: del,
@@ -41,8 +46,10 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys to check.",
         group: Group::Generic,
         flags: flag::READONLY | flag::FAST,
+        tips: COUNTS,
         grammar: "key...",
         keys: &[key_use::RO],
+        history: &[("3.0.3", "Accepts multiple `key` arguments.")],
         handler: exists,
         ..Command::DEFAULT
     },
@@ -54,6 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys that will be touched.",
         group: Group::Generic,
         flags: flag::READONLY | flag::FAST,
+        tips: COUNTS,
         grammar: "key...",
         keys: &[key_use::RO],
         handler: touch,

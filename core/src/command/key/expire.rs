@@ -7,6 +7,9 @@ use crate::error::{Error, ErrorKind};
 use crate::keyspace::Key;
 use crate::resp::number;
 
+const CONDITION_HISTORY: &[(&str, &str)] =
+    &[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")];
+
 const fn expiring(name: &'static str) -> Command {
     Command {
         name,
@@ -32,6 +35,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         summary: "Sets the expiration time of a key in seconds.",
         grammar: "key seconds:integer condition=[NX | XX | GT | LT]",
+        history: CONDITION_HISTORY,
         handler: expire,
         ..expiring("expire")
     },
@@ -39,6 +43,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Sets the expiration time of a key in milliseconds.",
         since: "2.6.0",
         grammar: "key milliseconds:integer condition=[NX | XX | GT | LT]",
+        history: CONDITION_HISTORY,
         handler: pexpire,
         ..expiring("pexpire")
     },
@@ -46,6 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Sets the expiration time of a key to a Unix timestamp.",
         since: "1.2.0",
         grammar: "key unix-time-seconds:unix-time condition=[NX | XX | GT | LT]",
+        history: CONDITION_HISTORY,
         handler: expireat,
         ..expiring("expireat")
     },
@@ -53,6 +59,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Sets the expiration time of a key to a Unix milliseconds timestamp.",
         since: "2.6.0",
         grammar: "key unix-time-milliseconds:unix-time condition=[NX | XX | GT | LT]",
+        history: CONDITION_HISTORY,
         handler: pexpireat,
         ..expiring("pexpireat")
     },
@@ -65,12 +72,16 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         summary: "Returns the expiration time in seconds of a key.",
+        tips: &["nondeterministic_output"],
+        history: &[("2.8.0", "Added the -2 reply.")],
         handler: ttl,
         ..telling("ttl")
     },
     Command {
         summary: "Returns the expiration time in milliseconds of a key.",
         since: "2.6.0",
+        tips: &["nondeterministic_output"],
+        history: &[("2.8.0", "Added the -2 reply.")],
         handler: pttl,
         ..telling("pttl")
     },
@@ -177,7 +188,7 @@ fn set_expiry(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Err
         Base::UnixEpoch => 0,
     };
     let when = when_ms(call.words[2], unit, base_ms)?
-        .ok_or_else(|| Error::invalid_expire(call.spec.command.name))?;
+        .ok_or_else(|| Error::invalid_expire(&call.spec.name))?;
     let key = call.key(0);
     let change = match touch_expiry(call, &key) {
         None => false,

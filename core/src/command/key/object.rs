@@ -13,6 +13,7 @@ pub(super) const COMMANDS: &[Command] = &[Command {
     complexity: "Depends on subcommand.",
     group: Group::Generic,
     subcommands: SUBCOMMANDS,
+    help: HELP,
     ..Command::DEFAULT
 }];
 
@@ -22,6 +23,7 @@ const fn inspecting(name: &'static str) -> Command {
         since: "2.2.3",
         group: Group::Generic,
         flags: flag::READONLY,
+        tips: &["nondeterministic_output"],
         grammar: "key",
         keys: &[key_use::RO],
         ..Command::DEFAULT
@@ -40,15 +42,7 @@ const SUBCOMMANDS: &[Command] = &[
         handler: freq,
         ..inspecting("freq")
     },
-    Command {
-        name: "help",
-        summary: "Returns helpful text about the different subcommands.",
-        since: "6.2.0",
-        group: Group::Generic,
-        flags: flag::LOADING | flag::STALE,
-        handler: help,
-        ..Command::DEFAULT
-    },
+    Command { since: "6.2.0", group: Group::Generic, ..Command::HELP },
     Command {
         summary: "Returns the time since the last access to a Redis object.",
         handler: idletime,
@@ -62,7 +56,6 @@ const SUBCOMMANDS: &[Command] = &[
 ];
 
 const HELP: &[&str] = &[
-    "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "ENCODING <key>",
     "    Return the kind of internal representation used in order to store the value",
     "    associated with a <key>.",
@@ -75,8 +68,6 @@ const HELP: &[&str] = &[
     "REFCOUNT <key>",
     "    Return the number of references of the value associated with the specified",
     "    <key>.",
-    "HELP",
-    "    Prints this help.",
 ];
 
 const NO_FREQUENCY: Error = Error::err(
@@ -86,12 +77,6 @@ const NO_FREQUENCY: Error = Error::err(
 
 /// Redis keeps one object for each integer below this, which all keys share.
 const SHARED_INTEGERS: i64 = 10_000;
-
-fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.out.array(HELP.len());
-    HELP.iter().for_each(|line| call.out.status(line));
-    Ok(())
-}
 
 fn encoding(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.key(0);

@@ -2,7 +2,7 @@
 
 use crate::command::call::Call;
 use crate::command::glob::{self, Literal};
-use crate::command::table::{Command, Group, flag};
+use crate::command::table::{Command, Group, category, flag};
 use crate::error::Error;
 use crate::keyspace::{Cursor, Keyspace};
 use crate::resp::{ReplySink, number};
@@ -16,6 +16,8 @@ pub(super) const COMMANDS: &[Command] = &[
                      that the key names in the database and the given pattern have limited length.",
         group: Group::Generic,
         flags: flag::READONLY,
+        categories: Some(category::KEYSPACE | category::DANGEROUS),
+        tips: &["request_policy:all_shards", "nondeterministic_output_order"],
         grammar: "pattern:pattern",
         handler: keys,
         ..Command::DEFAULT
@@ -29,7 +31,9 @@ pub(super) const COMMANDS: &[Command] = &[
                      the collection.",
         group: Group::Generic,
         flags: flag::READONLY,
+        tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
         grammar: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type]",
+        history: &[("6.0.0", "Added the `TYPE` subcommand.")],
         handler: scan,
         ..Command::DEFAULT
     },
@@ -38,6 +42,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Returns a random key name from the database.",
         group: Group::Generic,
         flags: flag::READONLY,
+        tips: &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
         handler: randomkey,
         ..Command::DEFAULT
     },

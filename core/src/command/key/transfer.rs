@@ -23,6 +23,11 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: flag::WRITE | flag::FAST,
         grammar: "key newkey:key",
         keys: &[key_use::RW | key_use::ACCESS | key_use::DELETE, key_use::OW | key_use::INSERT],
+        history: &[(
+            "3.2.0",
+            "The command no longer returns an error when source and destination names are the \
+             same.",
+        )],
         handler: renamenx,
         ..Command::DEFAULT
     },
