@@ -307,7 +307,7 @@ fn single_key(flags: u32, specs: &[KeySpec]) -> Option<usize> {
 pub(crate) fn specs() -> &'static [Spec] {
     static SPECS: OnceLock<Vec<Spec>> = OnceLock::new();
     SPECS.get_or_init(|| {
-        let commands = FAMILIES.iter().copied().flatten();
+        let commands = FAMILIES.iter().chain(&super::key::COMMANDS).copied().flatten();
         commands.map(|command| Spec::derive(command, None)).collect()
     })
 }
