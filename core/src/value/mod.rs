@@ -1,7 +1,5 @@
 //! The types by their Redis names, with their encodings private. Knows no key, no time, no command.
 
-pub(crate) mod dump;
-mod lzf;
 pub(crate) mod string;
 
 use crate::structs::entry::{Body, Entry};

@@ -261,7 +261,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_stored_is_read(text in prop::collection::vec(any::<u8>(), 0..60)) {
-            prop_assert_eq!(&*read(&stored(&text)).unwrap(), &text);
+            let record = stored(&text);
+            prop_assert_eq!(&*read(&record).unwrap(), &text);
         }
 
         #[test]
@@ -272,7 +273,8 @@ mod tests {
             prop_assert_eq!(&*read(&record).unwrap(), text.as_bytes());
             prop_assert_eq!(len(&record).unwrap(), text.len());
             prop_assert_eq!(read_integer(&record), Ok(value));
-            prop_assert_eq!(read_integer(&super::tests::record(TAG, plain(text.as_bytes()))), Ok(value));
+            let plain = super::tests::record(TAG, plain(text.as_bytes()));
+            prop_assert_eq!(read_integer(&plain), Ok(value));
         }
 
         #[test]
