@@ -5,6 +5,8 @@ mod call;
 mod client;
 mod connection;
 mod environment;
+mod glob;
+mod key;
 mod string;
 pub(crate) mod table;
 

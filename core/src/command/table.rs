@@ -154,7 +154,7 @@ fn table() -> &'static HashMap<&'static [u8], Spec> {
     static TABLE: OnceLock<HashMap<&'static [u8], Spec>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let families = [super::connection::COMMANDS, super::string::COMMANDS];
-        let commands = families.into_iter().flatten();
+        let commands = families.into_iter().chain(super::key::COMMANDS).flatten();
         commands.map(|command| (command.name.as_bytes(), Spec::derive(command))).collect()
     })
 }

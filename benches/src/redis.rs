@@ -1,0 +1,92 @@
+//! A redis-server of our own, on a unix socket in a directory of its own, as a peer.
+
+use crate::workload::Commands;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running redis-server with a connection to it. Ends with its owner.
+#[derive(Debug)]
+pub(crate) struct Redis {
+    process: Child,
+    directory: PathBuf,
+    stream: UnixStream,
+    input: Vec<u8>,
+}
+
+impl Redis {
+    /// Starts a server that keeps nothing on disk.
+    pub(crate) fn start() -> Result<Self, String> {
+        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("keyslot-bench-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+        let socket = directory.join("redis.sock");
+        let mut process = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(&socket)
+            .current_dir(&directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("the peer redis-server is not installed: {error}"))?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Ok(stream) = UnixStream::connect(&socket) {
+                let input = vec![0; 1 << 20];
+                return Ok(Self { process, directory, stream, input });
+            }
+            if Instant::now() > deadline {
+                // It never answered; whatever is left of it goes.
+                let _ = process.kill();
+                return Err("redis-server did not open its socket".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends bytes and reads until `reply_len` bytes have come back.
+    pub(crate) fn exchange(&mut self, request: &[u8], reply_len: usize) {
+        self.stream.write_all(request).expect("the peer is alive");
+        let mut left = reply_len;
+        while left > 0 {
+            let len = self.stream.read(&mut self.input).expect("the peer is alive");
+            assert!(len > 0 && len <= left, "the peer's replies are as long as expected");
+            left -= len;
+        }
+    }
+
+    /// Sends all feeds of a workload, each after the replies to the one before.
+    pub(crate) fn run(&mut self, commands: &Commands) {
+        for (feed, reply_len) in commands.feeds.iter().zip(&commands.reply_lens) {
+            self.exchange(feed, *reply_len);
+        }
+    }
+
+    /// Sends one command and returns what comes back at once, at most a megabyte.
+    pub(crate) fn ask(&mut self, words: &[&str]) -> String {
+        let mut request = Vec::new();
+        keyslot::resp::encode_request(words, &mut request);
+        self.stream.write_all(&request).expect("the peer is alive");
+        let len = self.stream.read(&mut self.input).expect("the peer is alive");
+        String::from_utf8_lossy(&self.input[..len]).into_owned()
+    }
+
+    /// A number from INFO.
+    pub(crate) fn info_number(&mut self, field: &str) -> f64 {
+        let info = self.ask(&["INFO", "everything"]);
+        let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse().ok()).expect("INFO has the field")
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // The process is ours; if it has ended already there is nothing to end.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}

@@ -1,0 +1,51 @@
+//! A small host around the engine, so that real Redis clients can talk to it over loopback or a
+//! unix socket. It is a test host and an example of embedding, not a product.
+
+mod options;
+mod serve;
+
+use keyslot::{Engine, EngineOptions};
+use options::Options;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long the keeper sleeps when nothing is due, and how much it does at a time.
+const MAINTAIN_EVERY: Duration = Duration::from_millis(10);
+const MAINTAIN_BUDGET: usize = 1_000;
+
+fn main() -> ExitCode {
+    match Options::parse(std::env::args().skip(1)).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("keyslot-server: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), String> {
+    if options.help {
+        print!("{}", options::USAGE);
+        return Ok(());
+    }
+    let engine = Engine::new(EngineOptions {
+        shards: options.shards,
+        databases: options.databases,
+        seed: options.seed,
+        ..EngineOptions::default()
+    });
+    options::apply_settings(&engine, &options.settings)?;
+    keep(engine.clone());
+    serve::listen(&engine, &options)
+}
+
+/// Lets a thread do what is due: expiry, and freeing of what waits to be freed.
+fn keep(engine: Engine) {
+    std::thread::spawn(move || {
+        loop {
+            if !engine.maintain(MAINTAIN_BUDGET) {
+                std::thread::sleep(MAINTAIN_EVERY);
+            }
+        }
+    });
+}

@@ -1,0 +1,95 @@
+//! The command line: a few words of the host's own, and any CONFIG name as `--name value`.
+
+use keyslot::Engine;
+use std::path::PathBuf;
+
+pub(crate) const USAGE: &str = "\
+usage: keyslot-server [--port N] [--bind ADDRESS] [--unixsocket PATH] [--shards N]
+                      [--databases N] [--seed N] [--NAME VALUE]...
+  --port N           TCP port on loopback; 0 for none (default 6379)
+  --bind ADDRESS     loopback address to listen on (default 127.0.0.1)
+  --unixsocket PATH  a unix socket to listen on as well
+  --shards N         locks over the keyspace, a power of two (default 1024)
+  --databases N      databases that SELECT can choose (default 16)
+  --seed N           what chance is derived from (default: the time)
+  --NAME VALUE       any CONFIG name with its value
+";
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) port: u16,
+    pub(crate) bind: String,
+    pub(crate) unix_socket: Option<PathBuf>,
+    pub(crate) shards: usize,
+    pub(crate) databases: usize,
+    pub(crate) seed: u64,
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) help: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self {
+            port: 6379,
+            bind: "127.0.0.1".to_owned(),
+            unix_socket: None,
+            shards: 1024,
+            databases: 16,
+            seed: since.map_or(0, |since| since.as_nanos() as u64),
+            settings: Vec::new(),
+            help: false,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        while let Some(word) = words.next() {
+            let Some(name) = word.strip_prefix("--") else {
+                return Err(format!("expected an option, got '{word}'\n{USAGE}"));
+            };
+            if name == "help" {
+                options.help = true;
+                continue;
+            }
+            let value = words.next().ok_or_else(|| format!("--{name} wants a value"))?;
+            options.set(name, value)?;
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &str, value: String) -> Result<(), String> {
+        match name {
+            "port" => self.port = number(name, &value)?,
+            "bind" => self.bind = value,
+            "unixsocket" => self.unix_socket = Some(PathBuf::from(value)),
+            "shards" => self.shards = number(name, &value)?,
+            "databases" => self.databases = number(name, &value)?,
+            "seed" => self.seed = number(name, &value)?,
+            _ => self.settings.push((name.to_owned(), value)),
+        }
+        Ok(())
+    }
+}
+
+fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, String> {
+    value.parse().map_err(|_| format!("--{name} wants a number, got '{value}'"))
+}
+
+/// Sets what the command line gave under CONFIG names.
+pub(crate) fn apply_settings(engine: &Engine, settings: &[(String, String)]) -> Result<(), String> {
+    let mut session = engine.session();
+    for (name, value) in settings {
+        let mut request = Vec::new();
+        keyslot::resp::encode_request(&["CONFIG", "SET", name, value], &mut request);
+        session.feed(&request);
+        let reply = session.take_output();
+        if reply != b"+OK\r\n" {
+            return Err(format!("--{name}: {}", String::from_utf8_lossy(&reply).trim()));
+        }
+    }
+    Ok(())
+}

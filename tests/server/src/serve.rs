@@ -1,0 +1,73 @@
+//! Sockets and threads: one thread a connection, blocking reads and writes.
+
+use crate::options::Options;
+use keyslot::{Engine, Session};
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::thread;
+
+const READ_BYTES: usize = 64 << 10;
+
+/// Listens where the options say, says so on standard output, and serves until the process ends.
+pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
+    let mut acceptors = Vec::new();
+    if let Some(path) = &options.unix_socket {
+        let in_use = |error| format!("cannot listen on {}: {error}", path.display());
+        let listener = UnixListener::bind(path).map_err(in_use)?;
+        println!("listening on {}", path.display());
+        let engine = engine.clone();
+        acceptors.push(thread::spawn(move || {
+            for stream in listener.incoming() {
+                accept(&engine, stream);
+            }
+        }));
+    }
+    if options.port != 0 {
+        let address = format!("{}:{}", options.bind, options.port);
+        let in_use = |error| format!("cannot listen on {address}: {error}");
+        let listener = TcpListener::bind(&address).map_err(in_use)?;
+        println!("listening on {address}");
+        let engine = engine.clone();
+        acceptors.push(thread::spawn(move || {
+            for stream in listener.incoming() {
+                if let Ok(stream) = &stream {
+                    // Replies go out whole, so waiting to fill a segment would only delay them.
+                    let _ = stream.set_nodelay(true);
+                }
+                accept(&engine, stream);
+            }
+        }));
+    }
+    if acceptors.is_empty() {
+        return Err("neither --port nor --unixsocket: nowhere to listen".to_owned());
+    }
+    println!("ready");
+    for acceptor in acceptors {
+        acceptor.join().map_err(|_| "an accepting thread ended".to_owned())?;
+    }
+    Ok(())
+}
+
+fn accept<S: Read + Write + Send + 'static>(engine: &Engine, stream: io::Result<S>) {
+    let Ok(stream) = stream else { return };
+    let session = engine.session();
+    // A connection that ends with an error has simply ended; the client knows why.
+    thread::spawn(move || drop(converse(session, stream)));
+}
+
+fn converse(mut session: Session, mut stream: impl Read + Write) -> io::Result<()> {
+    let mut input = vec![0; READ_BYTES];
+    while !session.is_closing() {
+        let len = match stream.read(&mut input) {
+            Ok(0) => break,
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        session.feed(&input[..len]);
+        stream.write_all(session.output())?;
+        session.consume_output(session.output().len());
+    }
+    Ok(())
+}
