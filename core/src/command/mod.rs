@@ -7,6 +7,9 @@ mod connection;
 mod environment;
 mod glob;
 mod key;
+mod grammar;
+mod key_spec;
+mod lookup;
 mod string;
 pub(crate) mod table;
 
