@@ -1,6 +1,7 @@
 //! An embeddable Redis-compatible engine: the Redis data model on a slotted keyspace, in process.
 
 mod command;
+pub mod config;
 mod engine;
 pub mod error;
 mod keyspace;
