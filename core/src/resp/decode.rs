@@ -265,3 +265,6 @@ const WALKED: ReplyLimits = ReplyLimits {
     line_len_max: usize::MAX,
     nesting_max: usize::MAX,
 };
+
+#[cfg(test)]
+mod tests;
