@@ -5,6 +5,11 @@ mod call;
 mod client;
 mod connection;
 mod environment;
+mod glob;
+mod grammar;
+mod key;
+mod key_spec;
+mod lookup;
 mod string;
 pub(crate) mod table;
 

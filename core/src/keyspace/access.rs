@@ -115,18 +115,37 @@ impl<'k> Access<'k> {
 
     /// The record of a key for a read that counts: hits, misses and the access clock.
     pub(crate) fn read(&mut self, key: &Key<'_>) -> Option<&Record> {
+        let clock = (!self.no_touch).then(|| self.access_clock());
+        self.counted(key, clock)
+    }
+
+    /// As [`Access::read`], but the access clock stays as it is.
+    pub(crate) fn look(&mut self, key: &Key<'_>) -> Option<&Record> {
+        self.counted(key, None)
+    }
+
+    fn counted(&mut self, key: &Key<'_>, clock: Option<u32>) -> Option<&Record> {
         let Some(place) = self.live_place(key) else {
             self.stats.misses += 1;
             return None;
         };
         self.stats.hits += 1;
-        let clock = (!self.no_touch).then(|| self.access_clock());
         let at = self.keyspace.slot_in_shard(key.slot);
         let record = self.partition_mut(key)?.record_mut(at, place);
         if let Some(clock) = clock {
             record.set_clock(clock);
         }
         Some(record)
+    }
+
+    /// Finds a key that a change is about to use: sets the access clock as a read does, but counts
+    /// no hit and no miss. Returns whether the key exists.
+    pub(crate) fn touch(&mut self, key: &Key<'_>) -> bool {
+        let found = self.contains(key);
+        if found && !self.no_touch {
+            self.set_clock(key, self.access_clock());
+        }
+        found
     }
 
     /// The record of a key, without a trace of having looked.
