@@ -1,5 +1,6 @@
 //! An embeddable Redis-compatible engine: the Redis data model on a slotted keyspace, in process.
 
+pub mod cluster;
 mod command;
 pub mod config;
 mod engine;
