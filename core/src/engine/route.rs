@@ -193,7 +193,8 @@ mod tests {
     }
 
     fn key(bytes: &'static str, slot: u16) -> Key<'static> {
-        Key { bytes: bytes.as_bytes(), hash: u64::from(bytes.as_bytes()[0]), slot, db: 0 }
+        let hash = u64::from(bytes.as_bytes()[0]);
+        Key { bytes: bytes.as_bytes(), hash, slot, db: 0, held: 0 }
     }
 
     /// Keys in capitals are there, others are not.
