@@ -3,8 +3,10 @@
 
 mod call;
 mod client;
+mod cluster;
 mod connection;
 mod environment;
+mod expire_arguments;
 mod glob;
 mod grammar;
 mod key;

@@ -13,9 +13,8 @@ use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
-use crate::structs::entry::{Body, NewBody};
 use crate::time::{Clock, Moment, SystemClock};
-use crate::value::Object;
+use crate::value::string;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -103,12 +102,8 @@ impl Engine {
         let time = Moment::new(&*self.inner.clock);
         let key = self.inner.keyspace.locate(0, key);
         let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
-        let value = access.read(&key).map(|record| match record.body() {
-            Body::Bytes(bytes) => Bytes::copy_from_slice(bytes),
-            Body::Int(value) => Bytes::from(value.to_string()),
-            Body::Boxed(Object::String(bytes)) => Bytes::copy_from_slice(bytes),
-        });
-        Ok(value)
+        let text = access.read(&key).map(string::read).transpose()?;
+        Ok(text.map(|text| Bytes::copy_from_slice(&text)))
     }
 
     /// Stores a string in database 0, over whatever the key held; the key does not expire.
@@ -116,7 +111,7 @@ impl Engine {
         let time = Moment::new(&*self.inner.clock);
         let key = self.inner.keyspace.locate(0, key);
         let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
-        access.put(&key, 0, NewBody::Bytes(value), Expiry::Never);
+        access.put(&key, string::TAG, string::encode(value), Expiry::Never);
     }
 
     /// Does work that is due: deletes up to `budget` expired keys, and frees about as much of what
