@@ -5,7 +5,8 @@
 //! command is judged while it holds that lock too. So a command sees a slot as it was before or
 //! after a change, and never acts on keys that have just left.
 
-use super::Topology;
+use super::{SetSlot, SlotState, Topology};
+use crate::error::Error;
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -30,6 +31,21 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn new(topology: Topology) -> Self {
         Self { topology, transits: BTreeMap::new() }
+    }
+
+    /// Carries out CLUSTER SETSLOT. A slot that is stable again has no keys on their way: what the
+    /// target may have of them is beyond the reach of clients.
+    pub(crate) fn set_slot(
+        &mut self,
+        slot: u16,
+        change: SetSlot<'_>,
+        keys: usize,
+    ) -> Result<(), Error> {
+        self.topology.set_slot(slot, change, keys)?;
+        if self.topology.state(slot) == SlotState::Stable {
+            self.take_transit(slot);
+        }
+        Ok(())
     }
 
     /// Whether a key is on its way to another node.
@@ -117,7 +133,7 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Node, NodeId, SetSlot};
+    use crate::cluster::{Node, NodeId};
     use crate::slot::SlotScheme;
 
     #[test]
@@ -129,10 +145,10 @@ mod tests {
         let cluster = Cluster::new(topology);
         assert!(!cluster.is_plain(7));
         let all: Vec<u16> = (0..16_384).collect();
-        cluster.change(|view| view.topology.add_slots(&all)).unwrap();
+        cluster.change(|view| view.topology.add_slots(&all));
         assert!(cluster.is_plain(7) && cluster.is_plain(16_383));
         let open = SetSlot::Migrating(&other);
-        cluster.change_slot(7, |view| view.topology.set_slot(7, open, 0)).unwrap();
+        cluster.change_slot(7, |view| view.set_slot(7, open, 0)).unwrap();
         assert!(!cluster.is_plain(7) && cluster.is_plain(8));
         cluster.change_slot(9, |view| view.topology.unassign(9));
         assert!(!cluster.is_plain(8), "the cluster is down");

@@ -3,6 +3,7 @@
 
 mod call;
 mod client;
+mod cluster;
 mod connection;
 mod environment;
 mod expire_arguments;

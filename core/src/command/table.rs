@@ -312,4 +312,5 @@ pub(crate) fn specs() -> &'static [Spec] {
     })
 }
 
-const FAMILIES: &[&[Command]] = &[super::connection::COMMANDS, super::string::COMMANDS];
+const FAMILIES: &[&[Command]] =
+    &[super::cluster::COMMANDS, super::connection::COMMANDS, super::string::COMMANDS];

@@ -65,10 +65,10 @@ pub(super) fn check(
         }
         [key] if cluster.is_plain(key.slot) => Ok(()),
         _ => {
-            let flags = spec.command.flags;
+            let flags = spec.flags;
             let request = Request {
                 write: flags & flag::WRITE != 0,
-                migrate: spec.command.name == "migrate",
+                migrate: &*spec.name == "migrate",
                 asking: asking || flags & flag::ASKING != 0,
                 readonly: client.readonly,
             };
@@ -81,7 +81,7 @@ pub(super) fn check(
 /// as FLUSHALL and SWAPDB do. To be called before such a command acts and after it.
 #[inline]
 pub(super) fn note_write_without_keys(cluster: &Cluster, spec: &Spec, keys: &[Key<'_>]) {
-    if keys.is_empty() && spec.command.flags & flag::WRITE != 0 {
+    if keys.is_empty() && spec.flags & flag::WRITE != 0 {
         cluster.disturb();
     }
 }
