@@ -50,8 +50,7 @@ fn compare(
     mut theirs: impl FnMut(usize),
 ) {
     let (mut one, mut other) = (Chance(1), Chance(1));
-    let (ours, theirs) =
-        interleave(|| time(&mut one, &mut ours), || time(&mut other, &mut theirs));
+    let (ours, theirs) = interleave(|| time(&mut one, &mut ours), || time(&mut other, &mut theirs));
     report.row(&Row { id, metric, unit: "ns", ours, theirs, better: Better::Lower });
 }
 

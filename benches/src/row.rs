@@ -38,7 +38,10 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(json: bool) -> Self {
         if !json {
-            println!("{:<28} {:<34} {:>12} {:>12} {:>8}", "id", "metric", "ours", "theirs", "ratio");
+            println!(
+                "{:<28} {:<34} {:>12} {:>12} {:>8}",
+                "id", "metric", "ours", "theirs", "ratio"
+            );
         }
         Self { json }
     }

@@ -1,5 +1,6 @@
 //! The types by their Redis names, with their encodings private. Knows no key, no time, no command.
 
+pub(crate) mod dump;
 pub(crate) mod string;
 
 use crate::structs::entry::{Body, Entry};

@@ -162,7 +162,12 @@ pub(crate) fn plain(text: &[u8]) -> NewString<'_> {
     }
 }
 
-/// A string to be stored as bytes, whose buffer is kept if it is long.
+/// A string to be stored, as an integer where it reads as one; its buffer is kept if it is long.
+pub(crate) fn encode_owned(text: &mut Vec<u8>) -> NewString<'_> {
+    if text.len() <= INLINE_LEN_MAX { encode(text) } else { plain_owned(text) }
+}
+
+/// A string to be stored as bytes; its buffer is kept if it is long.
 pub(crate) fn plain_owned(text: &mut Vec<u8>) -> NewString<'_> {
     if text.len() <= INLINE_LEN_MAX {
         NewBody::Bytes(text)

@@ -80,10 +80,7 @@ fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, String> {
 }
 
 /// Sets what the command line gave under CONFIG names.
-pub(crate) fn apply_settings(
-    engine: &Engine,
-    settings: &[(String, String)],
-) -> Result<(), String> {
+pub(crate) fn apply_settings(engine: &Engine, settings: &[(String, String)]) -> Result<(), String> {
     let mut session = engine.session();
     for (name, value) in settings {
         let mut request = Vec::new();

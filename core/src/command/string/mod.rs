@@ -288,7 +288,7 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// How long a string may grow, in bytes: `proto-max-bulk-len`.
-fn len_max(_call: &Call<'_, '_>) -> u64 {
+pub(super) fn len_max(_call: &Call<'_, '_>) -> u64 {
     512 << 20
 }
 
