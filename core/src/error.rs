@@ -125,10 +125,13 @@ impl Error {
         Self { kind, text: Cow::Borrowed(text.as_bytes()) }
     }
 
-    /// An error of `kind` with a text made at run time. CR and LF become spaces, since an error is
-    /// one line on the wire.
+    /// An error of `kind` with a text made at run time. Since an error is one line on the wire, CR
+    /// and LF become spaces, and those at the end go.
     pub fn new(kind: ErrorKind, text: impl Into<Vec<u8>>) -> Self {
         let mut text = text.into();
+        while let Some(b'\r' | b'\n') = text.last() {
+            text.pop();
+        }
         for byte in &mut text {
             if matches!(byte, b'\r' | b'\n') {
                 *byte = b' ';
@@ -192,6 +195,8 @@ mod tests {
     fn a_line_break_in_user_text_cannot_split_the_error_line() {
         let error = Error::new(ErrorKind::Err, b"unknown command 'a\r\nb'".to_vec());
         assert_eq!(error.to_string(), "ERR unknown command 'a  b'");
+        let error = Error::new(ErrorKind::Err, b"Unsupported option a\r\n".to_vec());
+        assert_eq!(error.to_string(), "ERR Unsupported option a");
     }
 
     #[test]

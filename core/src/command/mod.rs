@@ -7,6 +7,11 @@ mod connection;
 mod dump;
 mod environment;
 mod expire_arguments;
+mod glob;
+mod grammar;
+mod key;
+mod key_spec;
+mod lookup;
 mod string;
 pub(crate) mod table;
 

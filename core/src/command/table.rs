@@ -2,9 +2,12 @@
 //! of a command follows from its entry.
 
 use super::call::Call;
-use crate::error::{Error, ErrorKind};
+use super::grammar::{self, Argument, Width};
+use super::key_spec::{self, KeyPlaces, KeySpec};
+pub(crate) use super::lookup::lookup;
+use crate::error::Error;
+use crate::resp::ReplySink;
 use smallvec::SmallVec;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// Carries out a command.
@@ -59,6 +62,39 @@ pub(crate) mod key_use {
     pub(crate) const VARIABLE_FLAGS: u16 = 1 << 10;
 }
 
+/// Classes of commands that access control knows, named as COMMAND INFO prints them. Most follow
+/// from a command's flags and group.
+pub(crate) mod category {
+    pub(crate) const KEYSPACE: u32 = 1 << 0;
+    pub(crate) const READ: u32 = 1 << 1;
+    pub(crate) const WRITE: u32 = 1 << 2;
+    pub(crate) const SET: u32 = 1 << 3;
+    pub(crate) const SORTEDSET: u32 = 1 << 4;
+    pub(crate) const LIST: u32 = 1 << 5;
+    pub(crate) const HASH: u32 = 1 << 6;
+    pub(crate) const STRING: u32 = 1 << 7;
+    pub(crate) const BITMAP: u32 = 1 << 8;
+    pub(crate) const HYPERLOGLOG: u32 = 1 << 9;
+    pub(crate) const GEO: u32 = 1 << 10;
+    pub(crate) const STREAM: u32 = 1 << 11;
+    pub(crate) const PUBSUB: u32 = 1 << 12;
+    pub(crate) const ADMIN: u32 = 1 << 13;
+    pub(crate) const FAST: u32 = 1 << 14;
+    pub(crate) const SLOW: u32 = 1 << 15;
+    pub(crate) const BLOCKING: u32 = 1 << 16;
+    pub(crate) const DANGEROUS: u32 = 1 << 17;
+    pub(crate) const CONNECTION: u32 = 1 << 18;
+    pub(crate) const TRANSACTION: u32 = 1 << 19;
+    pub(crate) const SCRIPTING: u32 = 1 << 20;
+}
+
+/// Since when a command is not the one to use, and which is.
+#[derive(Debug)]
+pub(crate) struct Deprecation {
+    pub(crate) since: &'static str,
+    pub(crate) replaced_by: &'static str,
+}
+
 /// One command as its family's file states it.
 #[derive(Debug)]
 pub(crate) struct Command {
@@ -71,11 +107,31 @@ pub(crate) struct Command {
     pub(crate) group: Group,
     /// A union of [`flag`]s.
     pub(crate) flags: u32,
+    /// The union of [`category`]s that is used in place of the group's; those that follow from the
+    /// flags are added to either.
+    pub(crate) categories: Option<u32>,
+    /// What clients should know, as COMMAND INFO prints it.
+    pub(crate) tips: &'static [&'static str],
     /// The arguments, as Redis's documentation writes them.
     pub(crate) grammar: &'static str,
     /// For each key argument of the grammar, a union of [`key_use`]s.
     pub(crate) keys: &'static [u16],
+    /// For each key argument of the grammar, a remark on its use; the last ones may be left out.
+    pub(crate) key_notes: &'static [&'static str],
+    /// The key specifications, if the grammar cannot express them; then `keys` is empty.
+    pub(crate) key_specs: &'static [KeySpec],
+    /// Finds the keys of a request, if the key specifications cannot, or not how each is used.
+    pub(crate) find_keys: Option<fn(&[&[u8]]) -> Option<KeyPlaces>>,
+    /// How many words there may be, if the grammar tells it wrong; negative for "at least".
+    pub(crate) arity: Option<i32>,
     pub(crate) subcommands: &'static [Command],
+    /// The lines that a container's HELP prints between its first line and its last two.
+    pub(crate) help: &'static [&'static str],
+    /// The versions that changed the command, with what they changed.
+    pub(crate) history: &'static [(&'static str, &'static str)],
+    pub(crate) deprecated: Option<Deprecation>,
+    /// Whether it is there for the server's own use.
+    pub(crate) internal: bool,
     pub(crate) handler: Handler,
 }
 
@@ -88,80 +144,173 @@ impl Command {
         complexity: "O(1)",
         group: Group::Generic,
         flags: 0,
+        categories: None,
+        tips: &[],
         grammar: "",
         keys: &[],
+        key_notes: &[],
+        key_specs: &[],
+        find_keys: None,
+        arity: None,
         subcommands: &[],
+        help: &[],
+        history: &[],
+        deprecated: None,
+        internal: false,
         handler: container,
+    };
+
+    /// The HELP of a container, which prints the container's `help`. An entry adds `since` and
+    /// `group`.
+    pub(crate) const HELP: Self = Self {
+        name: "help",
+        summary: "Returns helpful text about the different subcommands.",
+        flags: flag::LOADING | flag::STALE,
+        handler: help,
+        ..Self::DEFAULT
     };
 }
 
-/// The handler of commands that only hold subcommands.
+/// The handler of commands that only hold subcommands. They take two words at least, which lookup
+/// checks, and the second chooses another handler.
 fn container(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    Err(Error::arity(call.spec.command.name))
+    Err(Error::arity(&call.spec.name))
+}
+
+fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let container = call.spec.container.expect("HELP is a subcommand");
+    write_help(call.out, container.name, container.help);
+    Ok(())
+}
+
+/// Writes what the HELP of a command with subcommands prints.
+pub(crate) fn write_help(out: &mut dyn ReplySink, name: &str, lines: &[&str]) {
+    let name = name.to_ascii_uppercase();
+    out.array(lines.len() + 3);
+    out.status(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    lines.iter().for_each(|line| out.status(line));
+    out.status("HELP");
+    out.status("    Prints this help.");
 }
 
 /// A command with what follows from its entry.
 #[derive(Debug)]
 pub(crate) struct Spec {
     pub(crate) command: &'static Command,
-    /// How many words, the name included; negative for "at least".
+    /// The name in full, as errors and COMMAND print it: `get`, `config|get`.
+    pub(crate) name: Box<str>,
+    /// The command whose subcommand this is.
+    pub(crate) container: Option<&'static Command>,
+    pub(crate) subcommands: Vec<Self>,
+    /// How many words, those of the name included; negative for "at least".
     pub(crate) arity: i32,
+    /// The entry's flags and those that follow from the keys.
+    pub(crate) flags: u32,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) key_specs: Vec<KeySpec>,
     /// Where the keys are: the first, the last (from the end if negative), the step. All zero
-    /// without keys.
+    /// without keys that one range describes.
     pub(crate) key_range: (i32, i32, i32),
+    single_key: Option<usize>,
 }
 
 impl Spec {
-    fn derive(command: &'static Command) -> Self {
-        // The grammar of the commands so far has one key, the first argument, or none.
-        let required = command.grammar.split(' ').take_while(|word| !word.starts_with('['));
-        let required = required.filter(|word| !word.is_empty()).count() as i32;
-        let arity = if command.grammar.contains('[') { -(required + 1) } else { required + 1 };
-        let key_range = if command.keys.is_empty() { (0, 0, 0) } else { (1, 1, 1) };
-        Self { command, arity, key_range }
+    fn derive(command: &'static Command, container: Option<&'static Command>) -> Self {
+        let name = container.map_or(command.name.into(), |container| {
+            format!("{}|{}", container.name, command.name).into()
+        });
+        Self::try_derive(command, container, name)
+            .unwrap_or_else(|fault| panic!("the entry of {:?}: {fault}", command.name))
     }
 
-    /// Whether the command has exactly one key, at a fixed place, and changes nothing but keys:
-    /// such commands are run in batches.
+    fn try_derive(
+        command: &'static Command,
+        container: Option<&'static Command>,
+        name: Box<str>,
+    ) -> Result<Self, String> {
+        let own_words = if container.is_some() { 2 } else { 1 };
+        let mut arguments = grammar::parse(command.grammar)?;
+        let arity = arity(command, own_words, Width::of(&arguments));
+        let key_specs = if command.key_specs.is_empty() {
+            key_spec::derive(&mut arguments, own_words, command.keys, command.key_notes)?
+        } else {
+            command.key_specs.to_vec()
+        };
+        let movable = key_spec::is_movable(&key_specs);
+        let flags = command.flags | if movable { flag::MOVABLEKEYS } else { 0 };
+        let subcommands = command.subcommands.iter();
+        Ok(Self {
+            command,
+            name,
+            container,
+            subcommands: subcommands.map(|one| Self::derive(one, Some(command))).collect(),
+            arity,
+            flags,
+            arguments,
+            key_range: key_spec::legacy_range(&key_specs),
+            single_key: single_key(flags, &key_specs),
+            key_specs,
+        })
+    }
+
+    /// The place of the key, if the command always has exactly one there. Such commands are run in
+    /// batches.
     #[inline]
     pub(crate) fn single_key(&self) -> Option<usize> {
-        matches!(self.key_range, (1, 1, 1)).then_some(1)
+        self.single_key
     }
 
-    /// The places of the keys among the words.
+    /// Whether a request of so many words has as many as the command takes.
+    #[inline]
+    pub(crate) fn takes(&self, words: usize) -> bool {
+        let words = words as i32;
+        words == self.arity || (self.arity < 0 && words >= -self.arity)
+    }
+
+    /// The places of the keys among the words. None if the words do not fit, which the command
+    /// itself will answer.
     pub(crate) fn key_places(&self, words: &[&[u8]]) -> SmallVec<[usize; 4]> {
-        let (first, last, step) = self.key_range;
-        if first == 0 {
-            return SmallVec::new();
+        let found = match self.command.find_keys {
+            Some(find) if self.flags & flag::MOVABLEKEYS != 0 => find(words),
+            _ => key_spec::places(&self.key_specs, words),
+        };
+        found.unwrap_or_default().iter().map(|key| key.place).collect()
+    }
+
+    /// The keys among the words with what is done with each. Nothing if the words do not fit.
+    pub(crate) fn keys(&self, words: &[&[u8]]) -> Option<KeyPlaces> {
+        match self.command.find_keys {
+            Some(find) => find(words),
+            None => key_spec::places(&self.key_specs, words),
         }
-        let last = if last < 0 { words.len() as i32 + last } else { last };
-        (first..=last).step_by(step as usize).map(|place| place as usize).collect()
     }
 }
 
-/// Finds the command that words ask for, and checks how many they are.
-pub(crate) fn lookup(words: &[&[u8]]) -> Result<&'static Spec, Error> {
-    let name = words[0].to_ascii_lowercase();
-    let Some(spec) = table().get(&*name) else { return Err(unknown_command(words)) };
-    let count = words.len() as i32;
-    if count != spec.arity && (spec.arity > 0 || count < -spec.arity) {
-        return Err(Error::arity(spec.command.name));
-    }
-    Ok(spec)
+fn arity(command: &Command, own_words: usize, arguments: Width) -> i32 {
+    let derived = match arguments.fixed() {
+        _ if !command.subcommands.is_empty() => -2,
+        Some(words) => (own_words + words) as i32,
+        None => -((own_words + arguments.min) as i32),
+    };
+    command.arity.unwrap_or(derived)
 }
 
-fn table() -> &'static HashMap<&'static [u8], Spec> {
-    static TABLE: OnceLock<HashMap<&'static [u8], Spec>> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let families = [super::connection::COMMANDS, super::string::COMMANDS];
-        let commands = families.into_iter().flatten();
-        commands.map(|command| (command.name.as_bytes(), Spec::derive(command))).collect()
+fn single_key(flags: u32, specs: &[KeySpec]) -> Option<usize> {
+    let [only] = specs else { return None };
+    if flags & (flag::MOVABLEKEYS | flag::BLOCKING) != 0 || !only.is_key() {
+        return None;
+    }
+    only.single_place()
+}
+
+/// All commands, in the order of their families.
+pub(crate) fn specs() -> &'static [Spec] {
+    static SPECS: OnceLock<Vec<Spec>> = OnceLock::new();
+    SPECS.get_or_init(|| {
+        let commands = FAMILIES.iter().chain(&super::key::COMMANDS).copied().flatten();
+        commands.map(|command| Spec::derive(command, None)).collect()
     })
 }
 
-fn unknown_command(words: &[&[u8]]) -> Error {
-    let mut text = b"unknown command '".to_vec();
-    text.extend(words[0].iter().take(128));
-    text.extend(b"', with args beginning with: ");
-    Error::new(ErrorKind::Err, text)
-}
+const FAMILIES: &[&[Command]] =
+    &[super::connection::COMMANDS, super::dump::COMMANDS, super::string::COMMANDS];

@@ -32,7 +32,9 @@ impl Inner {
             for words in rest.iter().take(BATCH) {
                 let Ok(spec) = table::lookup(words) else { break };
                 let Some(place) = spec.single_key() else { break };
-                keys.push(self.keyspace.locate(client.db, words[place]));
+                let key = self.keyspace.locate(client.db, words[place]);
+                self.keyspace.prefetch_lock(&key);
+                keys.push(key);
                 specs.push(spec);
             }
             if keys.is_empty() {
@@ -40,10 +42,10 @@ impl Inner {
                 rest = &rest[1..];
                 continue;
             }
-            let mut access = Access::keys(&self.keyspace, &time, keys.iter().copied());
+            let mut access = Access::keys(&self.keyspace, &time, &mut keys);
             access.no_touch = client.no_touch;
             if keys.len() > 1 {
-                access.prefetch(keys.iter().copied());
+                access.prefetch(&keys);
             }
             let (batch, after) = rest.split_at(keys.len());
             for ((words, spec), key) in batch.iter().zip(specs).zip(&keys) {
@@ -78,16 +80,16 @@ impl Inner {
             }
         };
         let places = spec.key_places(words);
-        let keys: SmallVec<[Key<'_>; BATCH]> =
+        let mut keys: SmallVec<[Key<'_>; BATCH]> =
             places.iter().map(|&place| self.keyspace.locate(client.db, words[place])).collect();
         let mut access = if keys.is_empty() {
             Access::nothing(&self.keyspace, time)
         } else {
-            Access::keys(&self.keyspace, time, keys.iter().copied())
+            Access::keys(&self.keyspace, time, &mut keys)
         };
         access.no_touch = client.no_touch;
         if keys.len() > 1 {
-            access.prefetch(keys.iter().copied());
+            access.prefetch(&keys);
         }
         self.run_one(client, spec, words, &keys, &mut access, out, time);
         self.settle(&access, 1);

@@ -94,8 +94,8 @@ impl Engine {
     /// `WRONGTYPE` if the key holds another type.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         let time = Moment::new(&*self.inner.clock);
-        let key = self.inner.keyspace.locate(0, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        let mut key = self.inner.keyspace.locate(0, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
         let text = access.read(&key).map(string::read).transpose()?;
         Ok(text.map(|text| Bytes::copy_from_slice(&text)))
     }
@@ -103,8 +103,8 @@ impl Engine {
     /// Stores a string in database 0, over whatever the key held; the key does not expire.
     pub fn set(&self, key: &[u8], value: &[u8]) {
         let time = Moment::new(&*self.inner.clock);
-        let key = self.inner.keyspace.locate(0, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        let mut key = self.inner.keyspace.locate(0, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
         access.put(&key, string::TAG, string::encode(value), Expiry::Never);
     }
 

@@ -3,8 +3,10 @@
 
 use super::access::Access;
 use super::partition::is_expired;
+use super::{Key, Partition, Shard};
 use crate::structs::table::POSITION_BITS;
 use crate::value::Record;
+use std::cmp::Ordering;
 
 const SLOT_BITS: u32 = 14;
 const _: () = assert!(POSITION_BITS + SLOT_BITS < 64);
@@ -63,7 +65,7 @@ impl Access<'_> {
     pub(crate) fn count(&mut self, db: usize) -> usize {
         let mut keys = 0;
         self.each_shard(|_, shard| {
-            keys += shard.database(db as u16).map_or(0, super::Partition::keys);
+            keys += keys_in(shard, db);
         });
         keys
     }
@@ -84,8 +86,8 @@ impl Access<'_> {
         stats
     }
 
-    /// Visits at least `count` keys from `cursor` on, and returns where to go on. Expired keys are
-    /// passed over. Every key that is there during the whole walk is visited.
+    /// Looks at `count` keys or a few more from `cursor` on, visits those that are not expired, and
+    /// returns where to go on. Every key that is there during the whole walk is visited.
     pub(crate) fn walk(
         &mut self,
         db: usize,
@@ -95,6 +97,7 @@ impl Access<'_> {
     ) -> Cursor {
         let mut left = count.max(1);
         let (mut slot, mut from) = (cursor.slot(), cursor.position());
+        let now_ms = self.unix_ms();
         let slots = self.keyspace().scheme().slots();
         while slot < slots {
             if from == 0 && self.shard_is_empty(db, slot) {
@@ -103,9 +106,11 @@ impl Access<'_> {
                 continue;
             }
             let mut seen = 0;
-            let next = self.walk_slot(db, slot as u16, from, left, |record| {
+            let next = self.walk_table(db, slot as u16, from, left, |record| {
                 seen += 1;
-                visit(record);
+                if !is_expired(record, || now_ms) {
+                    visit(record);
+                }
             });
             left = left.saturating_sub(seen);
             match next {
@@ -119,8 +124,26 @@ impl Access<'_> {
         if slot < slots { Cursor::new(slot, from) } else { Cursor::START }
     }
 
-    /// Visits at least `count` keys of one slot from a position on, and returns the position to go
-    /// on from, or none at the end.
+    /// As [`Access::walk`], but visits the keys of one slot alone.
+    pub(crate) fn walk_within(
+        &mut self,
+        db: usize,
+        slot: u16,
+        cursor: Cursor,
+        count: usize,
+        visit: impl FnMut(&Record),
+    ) -> Cursor {
+        let from = match cursor.slot().cmp(&usize::from(slot)) {
+            Ordering::Less => 0,
+            Ordering::Equal => cursor.position(),
+            Ordering::Greater => return Cursor::START,
+        };
+        let next = self.walk_slot(db, slot, from, count, visit);
+        next.map_or(Cursor::START, |position| Cursor::new(slot.into(), position))
+    }
+
+    /// Looks at `count` keys or a few more of one slot from a position on, visits those that are
+    /// not expired, and returns the position to go on from, or none at the end.
     pub(crate) fn walk_slot(
         &mut self,
         db: usize,
@@ -129,17 +152,40 @@ impl Access<'_> {
         count: usize,
         mut visit: impl FnMut(&Record),
     ) -> Option<u64> {
-        let keyspace = self.keyspace();
         let now_ms = self.unix_ms();
+        self.walk_table(db, slot, from, count, |record| {
+            if !is_expired(record, || now_ms) {
+                visit(record);
+            }
+        })
+    }
+
+    /// Visits the keys of one slot, expired ones too.
+    fn walk_table(
+        &mut self,
+        db: usize,
+        slot: u16,
+        from: u64,
+        count: usize,
+        visit: impl FnMut(&Record),
+    ) -> Option<u64> {
+        let keyspace = self.keyspace();
         let at = keyspace.slot_in_shard(slot);
         self.with_shard(keyspace.shard_of(slot), |shard| {
             let table = shard.database(db as u16)?.table(at)?;
-            let hash_of = |record: &Record| keyspace.hash(record.key());
-            table.walk(from, count, hash_of, |record| {
-                if !is_expired(record, || now_ms) {
-                    visit(record);
-                }
-            })
+            table.walk(from, count, |record| keyspace.hash(record.key()), visit)
+        })
+    }
+
+    /// Whether a key exists, under the lock that is held for it or else under one of its own.
+    pub(crate) fn is_present(&mut self, key: &Key<'_>) -> bool {
+        let keyspace = self.keyspace();
+        let now_ms = self.unix_ms();
+        let at = keyspace.slot_in_shard(key.slot);
+        self.with_shard(keyspace.shard_of(key.slot), |shard| {
+            let Some(partition) = shard.database(key.db) else { return false };
+            let place = partition.find(at, key);
+            place.is_some_and(|place| !is_expired(partition.record(at, place), || now_ms))
         })
     }
 
@@ -153,25 +199,37 @@ impl Access<'_> {
         })
     }
 
-    /// A key chosen by chance, all with the same chance. Expired keys are passed over, up to a
-    /// bound of tries.
+    /// A key chosen by chance, all with the same chance, or none if there is no key.
+    ///
+    /// A draw that meets an expired key deletes some of those that are due in its shard and draws
+    /// again. Should that not help for long, the first key after a random place is taken, which is
+    /// less fair but ends.
     pub(crate) fn random_key(
         &mut self,
         db: usize,
         mut random: impl FnMut() -> u64,
     ) -> Option<Vec<u8>> {
         const TRIES: usize = 100;
+        let mut counts = Vec::with_capacity(self.keyspace().shards());
+        self.each_shard(|_, shard| counts.push(keys_in(shard, db)));
         for _ in 0..TRIES {
-            let keys = self.count(db);
+            let keys: usize = counts.iter().sum();
             if keys == 0 {
                 return None;
             }
-            let number = random() % keys as u64;
-            if let Some(key) = self.key_by_number(db, number as usize, &mut random) {
-                return Some(key);
+            let mut number = (random() % keys as u64) as usize;
+            let is_in = |&keys: &usize| {
+                let found = number < keys;
+                number -= if found { 0 } else { keys };
+                found
+            };
+            let shard = counts.iter().position(is_in).expect("the number is below the sum");
+            match self.key_by_number(db, shard, number, &mut random) {
+                Ok(key) => return Some(key),
+                Err(keys_left) => counts[shard] = keys_left,
             }
         }
-        None
+        self.first_key_after(db, random() as usize % self.keyspace().scheme().slots())
     }
 
     /// Deletes all keys of a database, freeing them by and by. Returns how many there were.
@@ -221,32 +279,56 @@ impl Access<'_> {
 
     fn shard_is_empty(&mut self, db: usize, slot: usize) -> bool {
         let number = self.keyspace().shard_of(slot as u16);
-        self.with_shard(number, |shard| {
-            shard.database(db as u16).is_none_or(|partition| partition.keys() == 0)
-        })
+        self.with_shard(number, |shard| keys_in(shard, db) == 0)
     }
 
+    /// The key of this number in a shard, or one of the same slot by chance. When that is expired
+    /// or gone, some that are due are deleted instead; the error says how many keys are left.
     fn key_by_number(
         &mut self,
         db: usize,
-        mut number: usize,
+        shard: usize,
+        number: usize,
         random: &mut impl FnMut() -> u64,
-    ) -> Option<Vec<u8>> {
+    ) -> Result<Vec<u8>, usize> {
+        const EXPIRE_STEP: usize = 128;
+        let keyspace = self.keyspace();
         let now_ms = self.unix_ms();
-        for shard in 0..self.keyspace().shards() {
-            let keys = self.with_shard(shard, |shard| {
-                shard.database(db as u16).map_or(0, super::Partition::keys)
-            });
-            if number >= keys {
-                number -= keys;
-                continue;
+        let mut expired = 0;
+        let found = self.with_shard(shard, |shard| {
+            let partition = shard.database_mut(db as u16).ok_or(0usize)?;
+            if let Some(record) = partition.record_by_number(number, random)
+                && !is_expired(record, || now_ms)
+            {
+                return Ok(record.key().to_vec());
             }
-            return self.with_shard(shard, |shard| {
-                let partition = shard.database(db as u16)?;
-                let record = partition.record_by_number(number, random)?;
-                (!is_expired(record, || now_ms)).then(|| record.key().to_vec())
-            });
-        }
-        None
+            let hash_of = |record: &Record| keyspace.hash(record.key());
+            let bury = |record: Record| keyspace.bury(record.into_boxed());
+            expired = partition.expire_due(now_ms, EXPIRE_STEP, hash_of, bury);
+            Err(partition.keys())
+        });
+        self.stats.expired += expired as u64;
+        found
     }
+
+    fn first_key_after(&mut self, db: usize, slot: usize) -> Option<Vec<u8>> {
+        const STEP: usize = 128;
+        let mut cursor = Cursor::new(slot, 0);
+        let mut wrapped = false;
+        loop {
+            let mut first = None;
+            cursor = self.walk(db, cursor, STEP, |record| {
+                first.get_or_insert_with(|| record.key().to_vec());
+            });
+            let over = wrapped && (cursor.is_start() || cursor.slot() > slot);
+            if first.is_some() || over {
+                return first;
+            }
+            wrapped |= cursor.is_start();
+        }
+    }
+}
+
+fn keys_in(shard: &Shard, db: usize) -> usize {
+    shard.database(db as u16).map_or(0, Partition::keys)
 }

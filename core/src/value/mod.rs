@@ -17,11 +17,31 @@ pub enum Type {
 }
 
 impl Type {
+    /// The type of a record's value.
+    pub(crate) fn of(record: &Record) -> Self {
+        match record.tag() & TYPE_MASK {
+            0 => Self::String,
+            number => unreachable!("no record is made with type {number}"),
+        }
+    }
+
     /// The name that the TYPE command answers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::String => "string",
         }
+    }
+}
+
+/// Which part of a record's tag holds the number of its type.
+const TYPE_MASK: u8 = 0b0111;
+/// Marks a short string that was made by changing another, and that Redis would not pack.
+const RAW: u8 = 0b1000;
+
+/// The name of a value's representation, as OBJECT ENCODING answers it.
+pub(crate) fn encoding(record: &Record) -> &'static str {
+    match Type::of(record) {
+        Type::String => string::encoding(record),
     }
 }
 

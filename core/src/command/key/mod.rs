@@ -1,0 +1,13 @@
+//! Keys without regard for what they hold: removing, listing, moving, expiring and inspecting them.
+//! Values are the business of their own families.
+
+mod existence;
+mod expire;
+mod object;
+mod scan;
+mod transfer;
+
+use super::table::Command;
+
+pub(super) const COMMANDS: [&[Command]; 5] =
+    [existence::COMMANDS, scan::COMMANDS, transfer::COMMANDS, expire::COMMANDS, object::COMMANDS];

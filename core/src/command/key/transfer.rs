@@ -1,0 +1,141 @@
+//! Values on their way to another key or another database: RENAME, RENAMENX, COPY, MOVE.
+
+use crate::command::call::Call;
+use crate::command::table::{Command, Group, flag, key_use};
+use crate::error::Error;
+use crate::resp::number;
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "rename",
+        summary: "Renames a key and overwrites the destination.",
+        group: Group::Generic,
+        flags: flag::WRITE,
+        grammar: "key newkey:key",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::DELETE, key_use::OW | key_use::UPDATE],
+        handler: rename,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "renamenx",
+        summary: "Renames a key only when the target key name doesn't exist.",
+        group: Group::Generic,
+        flags: flag::WRITE | flag::FAST,
+        grammar: "key newkey:key",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::DELETE, key_use::OW | key_use::INSERT],
+        history: &[(
+            "3.2.0",
+            "The command no longer returns an error when source and destination names are the \
+             same.",
+        )],
+        handler: renamenx,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "copy",
+        summary: "Copies the value of a key to a new key.",
+        since: "6.2.0",
+        complexity: "O(N) worst case for collections, where N is the number of nested items. O(1) \
+                     for string values.",
+        group: Group::Generic,
+        flags: flag::WRITE | flag::DENYOOM,
+        grammar: "source:key destination:key [DB destination-db:integer] [REPLACE]",
+        keys: &[key_use::RO | key_use::ACCESS, key_use::OW | key_use::UPDATE],
+        handler: copy,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "move",
+        summary: "Moves a key to another database.",
+        group: Group::Generic,
+        flags: flag::WRITE | flag::FAST,
+        grammar: "key db:integer",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        handler: move_key,
+        ..Command::DEFAULT
+    },
+];
+
+const SAME_OBJECT: Error = Error::err("source and destination objects are the same");
+const NOT_C_INT: Error =
+    Error::err("value is out of range, value must between -2147483648 and 2147483647");
+
+fn rename(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let (from, to) = (call.key(0), call.key(1));
+    if !call.keys.touch(&from) {
+        return Err(Error::NO_SUCH_KEY);
+    }
+    if from.bytes != to.bytes {
+        call.keys.rename(&from, &to);
+    }
+    call.out.ok();
+    Ok(())
+}
+
+fn renamenx(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let (from, to) = (call.key(0), call.key(1));
+    if !call.keys.touch(&from) {
+        return Err(Error::NO_SUCH_KEY);
+    }
+    let renamed = !call.keys.touch(&to) && call.keys.rename(&from, &to);
+    call.out.integer(i64::from(renamed));
+    Ok(())
+}
+
+struct CopyOptions {
+    db: usize,
+    replace: bool,
+}
+
+impl CopyOptions {
+    fn parse(mut words: &[&[u8]], db: usize, databases: usize) -> Result<Self, Error> {
+        let mut options = Self { db, replace: false };
+        while let [name, rest @ ..] = words {
+            words = match rest {
+                rest if name.eq_ignore_ascii_case(b"replace") => {
+                    options.replace = true;
+                    rest
+                }
+                [number, rest @ ..] if name.eq_ignore_ascii_case(b"db") => {
+                    options.db = database(number, databases)?;
+                    rest
+                }
+                _ => return Err(Error::SYNTAX),
+            };
+        }
+        Ok(options)
+    }
+}
+
+fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let databases = call.keys.keyspace().databases();
+    let options = CopyOptions::parse(&call.words[3..], call.client.db, databases)?;
+    let (from, to) = (call.key(0), call.key(1).in_db(options.db));
+    if options.db == call.client.db && from.bytes == to.bytes {
+        return Err(SAME_OBJECT);
+    }
+    let copied = call.keys.read(&from).is_some()
+        && (options.replace || !call.keys.touch(&to))
+        && call.keys.copy(&from, &to);
+    call.out.integer(i64::from(copied));
+    Ok(())
+}
+
+fn move_key(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let db = database(call.words[2], call.keys.keyspace().databases())?;
+    if db == call.client.db {
+        return Err(SAME_OBJECT);
+    }
+    let (from, to) = (call.key(0), call.key(0).in_db(db));
+    let moved = call.keys.touch(&from) && !call.keys.touch(&to) && call.keys.rename(&from, &to);
+    call.out.integer(i64::from(moved));
+    Ok(())
+}
+
+/// Reads the number of a database.
+fn database(word: &[u8], databases: usize) -> Result<usize, Error> {
+    let number = number::parse_i64(word).ok_or(Error::NOT_INTEGER)?;
+    let number = i32::try_from(number).map_err(|_| NOT_C_INT)?;
+    let number = usize::try_from(number).map_err(|_| Error::DB_OUT_OF_RANGE)?;
+    if number < databases { Ok(number) } else { Err(Error::DB_OUT_OF_RANGE) }
+}
