@@ -1,6 +1,6 @@
 //! How requests become calls: look up, locate, lock, bring near, run, settle.
 
-use super::Inner;
+use super::{Inner, route};
 use crate::command::{Call, ClientState, table};
 use crate::error::Error;
 use crate::keyspace::{Access, Key};
@@ -76,6 +76,7 @@ impl Inner {
             Ok(spec) => spec,
             Err(error) => {
                 self.env.stats.errors.fetch_add(1, Relaxed);
+                client.asking = false;
                 return out.error(&error);
             }
         };
@@ -107,8 +108,18 @@ impl Inner {
         time: &'a Moment<'a>,
     ) {
         let mark = out.mark();
+        let asking = std::mem::take(&mut client.asking);
+        let cluster = self.env.cluster.as_ref();
+        let served = match cluster {
+            Some(cluster) => route::check(cluster, spec, client, asking, located, keys),
+            None => Ok(()),
+        };
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
-        if let Err(error) = (spec.command.handler)(&mut call) {
+        let result = served.and_then(|()| (spec.command.handler)(&mut call));
+        if let Some(cluster) = cluster {
+            route::note_write_without_keys(cluster, spec, located);
+        }
+        if let Err(error) = result {
             call.out.rewind(mark);
             call.out.error(&error);
             self.env.stats.errors.fetch_add(1, Relaxed);

@@ -2,10 +2,12 @@
 //! becomes calls under lock.
 
 mod execute;
+mod route;
 mod session;
 
 pub use session::Session;
 
+use crate::cluster::Topology;
 use crate::command::{ClientState, Environment};
 use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Keyspace, Layout};
@@ -31,6 +33,9 @@ pub struct EngineOptions {
     /// What chance is derived from. Two engines with the same seed, clock and input give the same
     /// output. Default: zero; a host that faces strangers gives a secret.
     pub seed: u64,
+    /// The cluster that the engine is a node of. Its scheme is that of the engine. Default: none;
+    /// every slot is here then, and the keys of a command may be in different slots.
+    pub cluster: Option<Topology>,
 }
 
 impl Default for EngineOptions {
@@ -41,6 +46,7 @@ impl Default for EngineOptions {
             databases: 16,
             clock: Box::new(SystemClock::new()),
             seed: 0,
+            cluster: None,
         }
     }
 }
@@ -72,7 +78,7 @@ impl Engine {
             databases: options.databases,
             seed: options.seed,
         });
-        let env = Environment::new(options.seed);
+        let env = Environment::new(options.seed, options.cluster);
         Self { inner: Arc::new(Inner { keyspace, env, clock: options.clock }) }
     }
 

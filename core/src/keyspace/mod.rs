@@ -34,7 +34,7 @@ pub(crate) struct Key<'a> {
     pub(crate) slot: u16,
     pub(crate) db: u16,
     /// Which of the held locks guards the key, if the key was located before they were taken.
-    held: u16,
+    pub(crate) held: u16,
 }
 
 impl<'a> Key<'a> {

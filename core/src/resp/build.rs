@@ -2,7 +2,7 @@
 //! trees themselves are `reply`'s.
 
 use super::number::DoubleText;
-use super::reply::status_text;
+use super::reply::usual_status;
 use super::{Protocol, Reply, ReplySink};
 use crate::error::Error;
 use bytes::Bytes;
@@ -111,7 +111,9 @@ impl ReplySink for ReplyBuilder {
     }
 
     fn status(&mut self, text: &str) {
-        self.leaf(Reply::Status(status_text(text.as_bytes(), Bytes::copy_from_slice)));
+        let usual = usual_status(text.as_bytes());
+        let text = usual.unwrap_or_else(|| Bytes::copy_from_slice(text.as_bytes()));
+        self.leaf(Reply::Status(text));
     }
 
     fn error(&mut self, error: &Error) {

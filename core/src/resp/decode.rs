@@ -5,7 +5,7 @@
 //! and allocates nothing. Then the tree is made in one go, and every number that the server claimed
 //! is by then covered by bytes that came.
 
-use super::reply::status_text;
+use super::reply::usual_status;
 use super::token::{Seen, read_token};
 use super::{Reply, ReplyLimits, Token};
 use crate::error::{Error, ErrorKind};
@@ -30,51 +30,118 @@ impl ReplyDecoder {
     /// Takes one reply off the front of `input`. None if it is not all there: then the caller
     /// appends more to `input` and calls again. Texts are slices of `input`, not copies. Fails if
     /// the bytes are no reply or go beyond a limit.
+    #[inline]
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Reply>, Error> {
-        Ok(match self.advance(input)? {
-            Progress::Incomplete => None,
-            Progress::Number(reply, len) => {
+        match self.find(input)? {
+            Found::Nothing => Ok(None),
+            Found::Plain(reply, len) => {
                 input.advance(len);
-                Some(reply)
+                Ok(Some(reply))
             }
-            Progress::Complete(len) => Some(build_whole(&input.split_to(len).freeze())),
-        })
+            Found::Text(make, text) => Ok(Some(make(text.cut(input.split_to(text.end).freeze())))),
+            Found::Tree(len) => Ok(Some(build(&input.split_to(len).freeze()))),
+        }
     }
 
     /// Does as [`ReplyDecoder::decode`] does, for bytes that are shared. After None the caller
     /// calls again with the same bytes and more.
+    #[inline]
     pub fn decode_shared(&mut self, input: &mut Bytes) -> Result<Option<Reply>, Error> {
-        Ok(match self.advance(input)? {
-            Progress::Incomplete => None,
-            Progress::Number(reply, len) => {
+        match self.find(input)? {
+            Found::Nothing => Ok(None),
+            Found::Plain(reply, len) => {
                 input.advance(len);
-                Some(reply)
+                Ok(Some(reply))
             }
-            Progress::Complete(len) => Some(build_whole(&input.split_to(len))),
-        })
+            Found::Text(make, text) => Ok(Some(make(text.cut(input.split_to(text.end))))),
+            Found::Tree(len) => Ok(Some(build(&input.split_to(len)))),
+        }
     }
 
-    fn advance(&mut self, input: &[u8]) -> Result<Progress, Error> {
+    #[inline]
+    fn find(&mut self, input: &[u8]) -> Result<Found, Error> {
+        // Most replies are one token, and then there is nothing to walk through.
+        if self.walk.is_start()
+            && let Ok(Some((token, len))) = read_token(input, &self.limits, &mut Seen::default())
+            && token.parts() == 0
+        {
+            return Ok(Found::single(token, len));
+        }
+        self.walk_on(input)
+    }
+
+    #[inline(never)]
+    fn walk_on(&mut self, input: &[u8]) -> Result<Found, Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let progress = self.walk.advance(input, &self.limits);
-        match &progress {
-            Ok(Progress::Incomplete) => {}
-            Ok(Progress::Number(..) | Progress::Complete(_)) => self.walk.restart(),
-            Err(error) => self.failed = Some(error.clone()),
+        match self.walk.advance(input, &self.limits) {
+            Ok(true) => {
+                let end = self.walk.at;
+                self.walk.restart();
+                Ok(Found::Tree(end))
+            }
+            Ok(false) => Ok(Found::Nothing),
+            Err(error) => {
+                self.failed = Some(error.clone());
+                Err(error)
+            }
         }
-        progress
     }
 }
 
-/// What a walk came to.
-enum Progress {
-    Incomplete,
-    /// A reply without a text, and its length.
-    Number(Reply, usize),
-    /// A reply of so many bytes is there.
-    Complete(usize),
+/// What stands at the start of the input.
+enum Found {
+    /// A part of a reply, or nothing at all.
+    Nothing,
+    /// A reply that holds no bytes of the input, and its length there.
+    Plain(Reply, usize),
+    /// A reply of one text, and what makes it.
+    Text(fn(Bytes) -> Reply, Text),
+    /// A reply of any kind, of so many bytes.
+    Tree(usize),
+}
+
+/// Where the text is in a reply of one text.
+struct Text {
+    len: usize,
+    /// The reply's end, with the line's end that follows the text.
+    end: usize,
+}
+
+impl Text {
+    /// Cuts the text out of the reply.
+    fn cut(&self, mut reply: Bytes) -> Bytes {
+        reply.truncate(self.end - 2);
+        reply.advance(self.end - 2 - self.len);
+        reply
+    }
+}
+
+impl Found {
+    #[inline]
+    fn single(token: Token<'_>, end: usize) -> Self {
+        let text = |make, text: &[u8]| Self::Text(make, Text { len: text.len(), end });
+        match token {
+            Token::Bulk(bytes) => text(Reply::Bulk, bytes),
+            Token::Integer(value) => Self::Plain(Reply::Integer(value), end),
+            Token::Status(bytes) => match usual_status(bytes) {
+                Some(status) => Self::Plain(Reply::Status(status), end),
+                None => text(Reply::Status, bytes),
+            },
+            Token::Error(bytes) => text(Reply::Error, bytes),
+            Token::Null => Self::Plain(Reply::Null, end),
+            Token::Double(value) => Self::Plain(Reply::Double(value), end),
+            Token::Boolean(value) => Self::Plain(Reply::Boolean(value), end),
+            Token::BigNumber(bytes) => text(Reply::BigNumber, bytes),
+            Token::Verbatim(..)
+            | Token::Array(_)
+            | Token::Map(_)
+            | Token::Set(_)
+            | Token::Push(_)
+            | Token::Attribute(_) => Self::Tree(end),
+        }
+    }
 }
 
 /// The place in an unfinished reply, counted from its start.
@@ -87,32 +154,25 @@ struct Walk {
 }
 
 impl Walk {
-    fn advance(&mut self, input: &[u8], limits: &ReplyLimits) -> Result<Progress, Error> {
+    /// Walks on, and says whether the reply's end was found.
+    fn advance(&mut self, input: &[u8], limits: &ReplyLimits) -> Result<bool, Error> {
         loop {
             let rest = &input[self.at..];
             let Some((token, len)) = read_token(rest, limits, &mut self.seen)? else {
-                return Ok(Progress::Incomplete);
+                return Ok(false);
             };
             self.at += len;
             self.seen = Seen::default();
             match token.parts() {
-                0 if self.missing.is_empty() => return Ok(self.single(token)),
-                0 if self.close() => return Ok(Progress::Complete(self.at)),
+                0 if self.close() => return Ok(true),
                 0 => {}
                 parts => self.open(parts, limits)?,
             }
         }
     }
 
-    /// Finishes a reply of one token.
-    fn single(&self, token: Token<'_>) -> Progress {
-        match token {
-            Token::Integer(value) => Progress::Number(Reply::Integer(value), self.at),
-            Token::Null => Progress::Number(Reply::Null, self.at),
-            Token::Double(value) => Progress::Number(Reply::Double(value), self.at),
-            Token::Boolean(value) => Progress::Number(Reply::Boolean(value), self.at),
-            _ => Progress::Complete(self.at),
-        }
+    fn is_start(&self) -> bool {
+        self.at == 0 && self.seen.is_new()
     }
 
     fn open(&mut self, parts: usize, limits: &ReplyLimits) -> Result<(), Error> {
@@ -148,7 +208,7 @@ fn too_deep(nesting_max: usize) -> Error {
 }
 
 /// Makes the tree of a reply that a walk has found to be whole and right.
-fn build_whole(bytes: &Bytes) -> Reply {
+fn build(bytes: &Bytes) -> Reply {
     Builder { bytes, at: 0 }.build()
 }
 
@@ -166,7 +226,9 @@ impl Builder<'_> {
             .expect("the walk has read this token");
         self.at += len;
         match token {
-            Token::Status(text) => Reply::Status(status_text(text, |text| bytes.slice_ref(text))),
+            Token::Status(text) => {
+                Reply::Status(usual_status(text).unwrap_or_else(|| bytes.slice_ref(text)))
+            }
             Token::Error(text) => Reply::Error(bytes.slice_ref(text)),
             Token::Integer(value) => Reply::Integer(value),
             Token::Bulk(text) => Reply::Bulk(bytes.slice_ref(text)),
@@ -203,3 +265,6 @@ const WALKED: ReplyLimits = ReplyLimits {
     line_len_max: usize::MAX,
     nesting_max: usize::MAX,
 };
+
+#[cfg(test)]
+mod tests;

@@ -133,6 +133,12 @@ pub(super) struct Seen {
     len_min: usize,
 }
 
+impl Seen {
+    pub(super) fn is_new(&self) -> bool {
+        self.scanned == 0 && self.len_min == 0
+    }
+}
+
 /// Reads the token at the start of `rest` and its length in bytes; None if it is not all there, and
 /// then `seen` says what is known.
 #[inline]
