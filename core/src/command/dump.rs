@@ -20,6 +20,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: flag::READONLY,
         grammar: "key",
         keys: &[key_use::RO | key_use::ACCESS],
+        tips: &["nondeterministic_output"],
         handler: dump,
         ..Command::DEFAULT
     },
@@ -32,6 +33,7 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: flag::WRITE | flag::DENYOOM,
         grammar: RESTORE_GRAMMAR,
         keys: &[key_use::OW | key_use::UPDATE],
+        history: RESTORE_HISTORY,
         handler: restore,
         ..Command::DEFAULT
     },
@@ -44,6 +46,8 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: flag::WRITE | flag::DENYOOM | flag::ASKING,
         grammar: RESTORE_GRAMMAR,
         keys: &[key_use::OW | key_use::UPDATE],
+        history: RESTORE_HISTORY,
+        internal: true,
         handler: restore,
         ..Command::DEFAULT
     },
@@ -56,6 +60,11 @@ const RESTORE_COMPLEXITY: &str = "O(1) to create the new key and additional O(N*
                                    O(1)+O(1*M) where M is small, so simply O(1). However for \
                                    sorted set values the complexity is O(N*M*log(N)) because \
                                    inserting values into sorted sets is O(log(N)).";
+const RESTORE_HISTORY: &[(&str, &str)] = &[
+    ("3.0.0", "Added the `REPLACE` modifier."),
+    ("5.0.0", "Added the `ABSTTL` modifier."),
+    ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+];
 const RESTORE_GRAMMAR: &str = "key ttl:integer serialized-value [REPLACE] [ABSTTL] [IDLETIME \
                                 seconds:integer] [FREQ frequency:integer]";
 

@@ -3,10 +3,13 @@
 use super::read::reply_value;
 use crate::command::call::Call;
 use crate::command::expire_arguments::{ExpireOption, ExpireTime, TimeForm};
+use crate::command::key_spec::{KeyPlace, KeyPlaces};
+use crate::command::table::key_use;
 use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Key};
 use crate::resp::number::parse_i64;
 use crate::value::{Object, string};
+use smallvec::smallvec;
 
 /// Stores a text under a key, over whatever it held. A time in the past deletes the key.
 fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
@@ -98,6 +101,13 @@ impl<'a> SetOptions<'a> {
         }
         Ok(())
     }
+}
+
+/// What a SET does with its key: it reads it only with GET.
+pub(super) fn keys_of_set(words: &[&[u8]]) -> Option<KeyPlaces> {
+    let reads = words.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"get"));
+    let uses = if reads { key_use::RW | key_use::ACCESS } else { key_use::OW } | key_use::UPDATE;
+    Some(smallvec![KeyPlace { place: 1, uses }])
 }
 
 pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
