@@ -5,6 +5,7 @@ mod call;
 mod client;
 mod cluster;
 mod connection;
+mod dump;
 mod environment;
 mod expire_arguments;
 mod glob;

@@ -312,5 +312,9 @@ pub(crate) fn specs() -> &'static [Spec] {
     })
 }
 
-const FAMILIES: &[&[Command]] =
-    &[super::cluster::COMMANDS, super::connection::COMMANDS, super::string::COMMANDS];
+const FAMILIES: &[&[Command]] = &[
+    super::cluster::COMMANDS,
+    super::connection::COMMANDS,
+    super::dump::COMMANDS,
+    super::string::COMMANDS,
+];

@@ -3,10 +3,13 @@
 use super::read::reply_value;
 use crate::command::call::Call;
 use crate::command::expire_arguments::{ExpireOption, ExpireTime, TimeForm};
+use crate::command::key_spec::{KeyPlace, KeyPlaces};
+use crate::command::table::key_use;
 use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Key};
 use crate::resp::number::parse_i64;
 use crate::value::{Object, string};
+use smallvec::smallvec;
 
 /// Stores a text under a key, over whatever it held. A time in the past deletes the key.
 fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
@@ -41,8 +44,8 @@ impl Condition<'_> {
     fn is_met(self, keys: &mut Access<'_>, key: &Key<'_>) -> Result<bool, Error> {
         match self {
             Self::Always => Ok(true),
-            Self::Absent => Ok(!keys.contains(key)),
-            Self::Present => Ok(keys.contains(key)),
+            Self::Absent => Ok(!keys.touch(key)),
+            Self::Present => Ok(keys.touch(key)),
             Self::Equal(text) => holds(keys, key, text),
         }
     }
@@ -100,6 +103,13 @@ impl<'a> SetOptions<'a> {
     }
 }
 
+/// What a SET does with its key: it reads it only with GET.
+pub(super) fn keys_of_set(words: &[&[u8]]) -> Option<KeyPlaces> {
+    let reads = words.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"get"));
+    let uses = if reads { key_use::RW | key_use::ACCESS } else { key_use::OW } | key_use::UPDATE;
+    Some(smallvec![KeyPlace { place: 1, uses }])
+}
+
 pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = SetOptions::parse(&call.words[3..])?;
     let expiry = options.expiry.for_new_value(call.spec.command.name, call.time)?;
@@ -121,7 +131,7 @@ pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 pub(super) fn setnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.key(0);
-    let absent = !call.keys.contains(&key);
+    let absent = !call.keys.touch(&key);
     if absent {
         store(call.keys, &key, call.words[2], Expiry::Never);
     }
@@ -172,7 +182,7 @@ pub(super) fn mset(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 pub(super) fn msetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let pairs = pairs(call)?;
-    let absent = !call.located.iter().any(|key| call.keys.contains(key));
+    let absent = !call.located.iter().any(|key| call.keys.touch(key));
     if absent {
         for (key, text) in pairs {
             store(call.keys, key, text, Expiry::Never);
@@ -234,6 +244,7 @@ fn write_at(keys: &mut Access<'_>, key: &Key<'_>, offset: usize, piece: &[u8]) -
         }
     };
     if let Some(len) = keys.change_object(key, in_place) {
+        keys.touch(key);
         return len;
     }
     let text = keys.peek(key).map(|record| string::read(record).map(|text| text.to_vec()));
