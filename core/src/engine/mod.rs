@@ -2,9 +2,11 @@
 //! becomes calls under lock.
 
 mod execute;
+mod migration;
 mod route;
 mod session;
 
+pub use migration::Migration;
 pub use session::Session;
 
 use crate::cluster::Topology;
