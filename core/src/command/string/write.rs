@@ -3,6 +3,8 @@
 use super::read::reply_value;
 use crate::command::call::Call;
 use crate::command::expire_arguments::{ExpireOption, ExpireTime, TimeForm};
+use crate::command::key_spec::{KeyPlace, KeyPlaces};
+use crate::command::table::key_use;
 use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Key};
 use crate::resp::number::parse_i64;
@@ -17,6 +19,18 @@ fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
         return;
     }
     keys.put(key, string::TAG, string::encode(text), expiry);
+}
+
+/// The key of SET, which is read too if the old value is asked for or compared.
+pub(super) fn keys_of_set(words: &[&[u8]]) -> Option<KeyPlaces> {
+    let is_read =
+        |word: &&[u8]| word.eq_ignore_ascii_case(b"GET") || word.eq_ignore_ascii_case(b"IFEQ");
+    let uses = if words.iter().skip(3).any(is_read) {
+        key_use::RW | key_use::ACCESS | key_use::UPDATE
+    } else {
+        key_use::OW | key_use::UPDATE
+    };
+    words.get(1).map(|_| KeyPlaces::from_iter([KeyPlace { place: 1, uses }]))
 }
 
 /// When SET stores.
