@@ -133,7 +133,7 @@ fn expiry(ttl_ms: i64, absolute: bool, now_ms: u64) -> Expiry {
 fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = RestoreOptions::parse(&call.words[4..])?;
     let key = call.key(0);
-    if !options.replace && call.keys.contains(&key) {
+    if !options.replace && call.keys.touch(&key) {
         return Err(Error::BUSY_KEY);
     }
     let ttl_ms = parse_i64(call.words[2]).ok_or(Error::NOT_INTEGER)?;
