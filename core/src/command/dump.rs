@@ -65,8 +65,8 @@ const RESTORE_HISTORY: &[(&str, &str)] = &[
     ("5.0.0", "Added the `ABSTTL` modifier."),
     ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
 ];
-const RESTORE_GRAMMAR: &str = "key ttl:integer serialized-value [REPLACE] [ABSTTL] [IDLETIME \
-                                seconds:integer] [FREQ frequency:integer]";
+const RESTORE_GRAMMAR: &str = "key ttl:integer serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] \
+                               [IDLETIME seconds:integer@5.0.0] [FREQ frequency:integer@5.0.0]";
 
 fn dump(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.keys.read(&call.located[0]) {

@@ -9,6 +9,7 @@ mod environment;
 mod expire_arguments;
 mod glob;
 mod grammar;
+mod introspect;
 mod key;
 mod key_spec;
 mod lookup;
