@@ -1,7 +1,7 @@
 //! DUMP and RESTORE: values as bytes, out of one keyspace and into another.
 
 use super::call::Call;
-use super::table::{Command, Group, flag, key_use};
+use super::table::{Command, Group, category, flag, key_use};
 use crate::error::Error;
 use crate::keyspace::Expiry;
 use crate::resp::number::parse_i64;
@@ -31,6 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: RESTORE_COMPLEXITY,
         group: Group::Generic,
         flags: flag::WRITE | flag::DENYOOM,
+        categories: Some(category::KEYSPACE | category::DANGEROUS),
         grammar: RESTORE_GRAMMAR,
         keys: &[key_use::OW | key_use::UPDATE],
         history: RESTORE_HISTORY,
@@ -44,6 +45,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: RESTORE_COMPLEXITY,
         group: Group::Server,
         flags: flag::WRITE | flag::DENYOOM | flag::ASKING,
+        categories: Some(category::KEYSPACE | category::DANGEROUS),
         grammar: RESTORE_GRAMMAR,
         keys: &[key_use::OW | key_use::UPDATE],
         history: RESTORE_HISTORY,
