@@ -4,6 +4,7 @@
 mod call;
 mod client;
 mod connection;
+mod dump;
 mod environment;
 mod expire_arguments;
 mod glob;

@@ -425,6 +425,7 @@ pub(crate) fn specs() -> &'static [Spec] {
 /// The families, each as the lists of its files.
 const FAMILIES: &[&[&[Command]]] = &[
     &[super::connection::COMMANDS],
+    &[super::dump::COMMANDS],
     &[super::introspect::COMMANDS],
     &super::key::COMMANDS,
     &[super::string::COMMANDS],

@@ -52,9 +52,9 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Delete key if value matches string.",
         since: "9.0.0",
         group: Group::String,
-        flags: flag::WRITE | flag::FAST,
+        flags: flag::WRITE,
         grammar: "key value",
-        keys: &[key_use::RM | key_use::DELETE],
+        keys: &[key_use::RM | key_use::ACCESS | key_use::DELETE],
         handler: write::delifeq,
         ..Command::DEFAULT
     },
@@ -96,10 +96,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "getrange",
         summary: "Returns a substring of the string stored at a key.",
         since: "2.4.0",
-        complexity: "O(N) where N is the length of the returned string. The complexity is \
-                     ultimately determined by the returned length, but because creating a \
-                     substring from an existing string is very cheap, it can be considered O(1) \
-                     for small strings.",
+        complexity: RANGE_COMPLEXITY,
         group: Group::String,
         flags: flag::READONLY,
         grammar: "key start:integer end:integer",
@@ -291,10 +288,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "substr",
         summary: "Returns a substring from a string value.",
-        complexity: "O(N) where N is the length of the returned string. The complexity is \
-                     ultimately determined by the returned length, but because creating a \
-                     substring from an existing string is very cheap, it can be considered O(1) \
-                     for small strings.",
+        complexity: RANGE_COMPLEXITY,
         group: Group::String,
         flags: flag::READONLY,
         grammar: "key start:integer end:integer",
@@ -305,8 +299,13 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
+const RANGE_COMPLEXITY: &str = "O(N) where N is the length of the returned string. The \
+                                 complexity is ultimately determined by the returned length, but \
+                                 because creating a substring from an existing string is very \
+                                 cheap, it can be considered O(1) for small strings.";
+
 /// How long a string may grow, in bytes: `proto-max-bulk-len`.
-fn len_max(_call: &Call<'_, '_>) -> u64 {
+pub(super) fn len_max(_call: &Call<'_, '_>) -> u64 {
     512 << 20
 }
 

@@ -55,8 +55,8 @@ impl Condition<'_> {
     fn is_met(self, keys: &mut Access<'_>, key: &Key<'_>) -> Result<bool, Error> {
         match self {
             Self::Always => Ok(true),
-            Self::Absent => Ok(!keys.contains(key)),
-            Self::Present => Ok(keys.contains(key)),
+            Self::Absent => Ok(!keys.touch(key)),
+            Self::Present => Ok(keys.touch(key)),
             Self::Equal(text) => holds(keys, key, text),
         }
     }
@@ -135,7 +135,7 @@ pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 pub(super) fn setnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.key(0);
-    let absent = !call.keys.contains(&key);
+    let absent = !call.keys.touch(&key);
     if absent {
         store(call.keys, &key, call.words[2], Expiry::Never);
     }
@@ -186,7 +186,7 @@ pub(super) fn mset(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 pub(super) fn msetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let pairs = pairs(call)?;
-    let absent = !call.located.iter().any(|key| call.keys.contains(key));
+    let absent = !call.located.iter().any(|key| call.keys.touch(key));
     if absent {
         for (key, text) in pairs {
             store(call.keys, key, text, Expiry::Never);
@@ -248,6 +248,7 @@ fn write_at(keys: &mut Access<'_>, key: &Key<'_>, offset: usize, piece: &[u8]) -
         }
     };
     if let Some(len) = keys.change_object(key, in_place) {
+        keys.touch(key);
         return len;
     }
     let text = keys.peek(key).map(|record| string::read(record).map(|text| text.to_vec()));
