@@ -248,6 +248,29 @@ impl Partition {
     }
 }
 
+#[cfg(test)]
+impl Partition {
+    /// Counts everything anew and compares it with what is kept. Returns the earliest expiry time.
+    pub(super) fn check_counts(&self, hash_of: impl Fn(&Record) -> u64) -> Option<u64> {
+        let tables = || self.slots.iter();
+        assert_eq!(self.keys, tables().map(SegmentedTable::len).sum::<usize>());
+        assert_eq!(self.table_bytes, tables().map(SegmentedTable::footprint).sum::<usize>());
+        let records = || tables().flat_map(SegmentedTable::iter);
+        assert_eq!(self.record_bytes, records().map(footprint_of).sum::<usize>());
+        let mut due = DueSet::default();
+        for (at, table) in tables().enumerate() {
+            for record in table.iter() {
+                if let Some(expire_ms) = record.expire_ms() {
+                    due.insert(expire_ms, at, hash_of(record));
+                }
+            }
+        }
+        assert_eq!(self.due.len(), due.len());
+        assert!(self.due.times_ms().eq(due.times_ms()));
+        records().filter_map(Record::expire_ms).min()
+    }
+}
+
 /// How many records active expiry brings near at once.
 const PREFETCH: usize = 16;
 
