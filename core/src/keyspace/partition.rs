@@ -223,7 +223,8 @@ impl Partition {
     /// Takes everything out, to be freed by the caller or by and by.
     pub(super) fn take_all(&mut self) -> Grave {
         let taken = std::mem::take(self);
-        Grave::Tables { bytes: taken.footprint(), tables: taken.slots.into_vec() }
+        let bytes = taken.footprint() - taken.due.footprint();
+        Grave::Tables { bytes, tables: taken.slots.into_vec() }
     }
 
     /// Takes the records of one slot out.

@@ -4,4 +4,5 @@
 pub(crate) mod allocation;
 pub(crate) mod entry;
 pub(crate) mod prefetch;
+pub(crate) mod sorted;
 pub(crate) mod table;
