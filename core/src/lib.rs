@@ -1,6 +1,8 @@
 //! An embeddable Redis-compatible engine: the Redis data model on a slotted keyspace, in process.
 
+pub mod cluster;
 mod command;
+pub mod config;
 mod engine;
 pub mod error;
 mod keyspace;

@@ -29,6 +29,8 @@ pub(crate) struct ClientState {
     pub(crate) reply: ReplyMode,
     /// Whether the next command may be served from an importing slot.
     pub(crate) asking: bool,
+    /// Whether a replica's view is good enough for reads (READONLY).
+    pub(crate) readonly: bool,
     /// Whether reads leave the access clock alone (CLIENT NO-TOUCH).
     pub(crate) no_touch: bool,
     /// Whether the session ends once its output is written.

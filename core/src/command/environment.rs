@@ -1,5 +1,6 @@
 //! What all sessions of an engine share beside the keys: figures and chance.
 
+use crate::cluster::{Cluster, Topology};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counters since the start or the last CONFIG RESETSTAT.
@@ -19,14 +20,17 @@ pub(crate) struct Stats {
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) stats: Stats,
+    /// Where slots live; none in an engine that is not part of a cluster.
+    pub(crate) cluster: Option<Cluster>,
     random: AtomicU64,
     next_client_id: AtomicU64,
 }
 
 impl Environment {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, topology: Option<Topology>) -> Self {
         Self {
             stats: Stats::default(),
+            cluster: topology.map(Cluster::new),
             random: AtomicU64::new(seed),
             next_client_id: AtomicU64::new(1),
         }

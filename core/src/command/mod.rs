@@ -5,6 +5,7 @@ mod call;
 mod client;
 mod connection;
 mod environment;
+mod expire_arguments;
 mod glob;
 mod grammar;
 mod key;

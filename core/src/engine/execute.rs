@@ -1,6 +1,6 @@
 //! How requests become calls: look up, locate, lock, bring near, run, settle.
 
-use super::Inner;
+use super::{Inner, route};
 use crate::command::{Call, ClientState, table};
 use crate::error::Error;
 use crate::keyspace::{Access, Key};
@@ -32,7 +32,9 @@ impl Inner {
             for words in rest.iter().take(BATCH) {
                 let Ok(spec) = table::lookup(words) else { break };
                 let Some(place) = spec.single_key() else { break };
-                keys.push(self.keyspace.locate(client.db, words[place]));
+                let key = self.keyspace.locate(client.db, words[place]);
+                self.keyspace.prefetch_lock(&key);
+                keys.push(key);
                 specs.push(spec);
             }
             if keys.is_empty() {
@@ -40,10 +42,10 @@ impl Inner {
                 rest = &rest[1..];
                 continue;
             }
-            let mut access = Access::keys(&self.keyspace, &time, keys.iter().copied());
+            let mut access = Access::keys(&self.keyspace, &time, &mut keys);
             access.no_touch = client.no_touch;
             if keys.len() > 1 {
-                access.prefetch(keys.iter().copied());
+                access.prefetch(&keys);
             }
             let (batch, after) = rest.split_at(keys.len());
             for ((words, spec), key) in batch.iter().zip(specs).zip(&keys) {
@@ -74,20 +76,21 @@ impl Inner {
             Ok(spec) => spec,
             Err(error) => {
                 self.env.stats.errors.fetch_add(1, Relaxed);
+                client.asking = false;
                 return out.error(&error);
             }
         };
         let places = spec.key_places(words);
-        let keys: SmallVec<[Key<'_>; BATCH]> =
+        let mut keys: SmallVec<[Key<'_>; BATCH]> =
             places.iter().map(|&place| self.keyspace.locate(client.db, words[place])).collect();
         let mut access = if keys.is_empty() {
             Access::nothing(&self.keyspace, time)
         } else {
-            Access::keys(&self.keyspace, time, keys.iter().copied())
+            Access::keys(&self.keyspace, time, &mut keys)
         };
         access.no_touch = client.no_touch;
         if keys.len() > 1 {
-            access.prefetch(keys.iter().copied());
+            access.prefetch(&keys);
         }
         self.run_one(client, spec, words, &keys, &mut access, out, time);
         self.settle(&access, 1);
@@ -105,8 +108,18 @@ impl Inner {
         time: &'a Moment<'a>,
     ) {
         let mark = out.mark();
+        let asking = std::mem::take(&mut client.asking);
+        let cluster = self.env.cluster.as_ref();
+        let served = match cluster {
+            Some(cluster) => route::check(cluster, spec, client, asking, located, keys),
+            None => Ok(()),
+        };
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
-        if let Err(error) = (spec.command.handler)(&mut call) {
+        let result = served.and_then(|()| (spec.command.handler)(&mut call));
+        if let Some(cluster) = cluster {
+            route::note_write_without_keys(cluster, spec, located);
+        }
+        if let Err(error) = result {
             call.out.rewind(mark);
             call.out.error(&error);
             self.env.stats.errors.fetch_add(1, Relaxed);

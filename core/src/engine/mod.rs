@@ -2,18 +2,19 @@
 //! becomes calls under lock.
 
 mod execute;
+mod route;
 mod session;
 
 pub use session::Session;
 
+use crate::cluster::Topology;
 use crate::command::{ClientState, Environment};
 use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
-use crate::structs::entry::{Body, NewBody};
 use crate::time::{Clock, Moment, SystemClock};
-use crate::value::Object;
+use crate::value::string;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -32,6 +33,9 @@ pub struct EngineOptions {
     /// What chance is derived from. Two engines with the same seed, clock and input give the same
     /// output. Default: zero; a host that faces strangers gives a secret.
     pub seed: u64,
+    /// The cluster that the engine is a node of. Its scheme is that of the engine. Default: none;
+    /// every slot is here then, and the keys of a command may be in different slots.
+    pub cluster: Option<Topology>,
 }
 
 impl Default for EngineOptions {
@@ -42,6 +46,7 @@ impl Default for EngineOptions {
             databases: 16,
             clock: Box::new(SystemClock::new()),
             seed: 0,
+            cluster: None,
         }
     }
 }
@@ -73,7 +78,7 @@ impl Engine {
             databases: options.databases,
             seed: options.seed,
         });
-        let env = Environment::new(options.seed);
+        let env = Environment::new(options.seed, options.cluster);
         Self { inner: Arc::new(Inner { keyspace, env, clock: options.clock }) }
     }
 
@@ -95,22 +100,18 @@ impl Engine {
     /// `WRONGTYPE` if the key holds another type.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         let time = Moment::new(&*self.inner.clock);
-        let key = self.inner.keyspace.locate(0, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
-        let value = access.read(&key).map(|record| match record.body() {
-            Body::Bytes(bytes) => Bytes::copy_from_slice(bytes),
-            Body::Int(value) => Bytes::from(value.to_string()),
-            Body::Boxed(Object::String(bytes)) => Bytes::copy_from_slice(bytes),
-        });
-        Ok(value)
+        let mut key = self.inner.keyspace.locate(0, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
+        let text = access.read(&key).map(string::read).transpose()?;
+        Ok(text.map(|text| Bytes::copy_from_slice(&text)))
     }
 
     /// Stores a string in database 0, over whatever the key held; the key does not expire.
     pub fn set(&self, key: &[u8], value: &[u8]) {
         let time = Moment::new(&*self.inner.clock);
-        let key = self.inner.keyspace.locate(0, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
-        access.put(&key, 0, NewBody::Bytes(value), Expiry::Never);
+        let mut key = self.inner.keyspace.locate(0, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
+        access.put(&key, string::TAG, string::encode(value), Expiry::Never);
     }
 
     /// Does work that is due: deletes up to `budget` expired keys, and frees about as much of what

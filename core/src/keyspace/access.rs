@@ -6,6 +6,7 @@ use super::graveyard::Grave;
 use super::partition::is_expired;
 use super::{Key, Keyspace, NewValue, Partition, Shard};
 use crate::structs::entry::{Body, NewBody};
+use crate::structs::prefetch::prefetch;
 use crate::structs::table::Place;
 use crate::time::Moment;
 use crate::value::{Object, Record};
@@ -67,17 +68,17 @@ impl<'k> Access<'k> {
     }
 
     /// Locks the shards of these keys, once each.
-    pub(crate) fn keys<'a>(
-        keyspace: &'k Keyspace,
-        time: &'k Moment<'k>,
-        keys: impl IntoIterator<Item = Key<'a>>,
-    ) -> Self {
+    pub(crate) fn keys(keyspace: &'k Keyspace, time: &'k Moment<'k>, keys: &mut [Key<'_>]) -> Self {
         let mut access = Self::nothing(keyspace, time);
         let mut shards: SmallVec<[u32; BATCH]> =
-            keys.into_iter().map(|key| keyspace.shard_of(key.slot) as u32).collect();
+            keys.iter().map(|key| keyspace.shard_of(key.slot) as u32).collect();
         if shards.len() > 1 {
             shards.sort_unstable();
             shards.dedup();
+            for key in keys {
+                let shard = keyspace.shard_of(key.slot) as u32;
+                key.held = shards.binary_search(&shard).map_or(0, |at| at as u16);
+            }
         }
         let guards = shards.iter().map(|&shard| keyspace.lock(shard as usize)).collect();
         access.held = Held::Some { shards, guards };
@@ -101,12 +102,18 @@ impl<'k> Access<'k> {
         self.time.unix_ms()
     }
 
-    /// Starts to bring these keys' records near. Worth it from two keys on.
-    pub(crate) fn prefetch<'a>(&mut self, keys: impl IntoIterator<Item = Key<'a>>) {
+    /// Starts to bring these keys' records near. Worth it from two keys on. Each level is asked
+    /// for, for all keys, before the next level needs it.
+    pub(crate) fn prefetch(&mut self, keys: &[Key<'_>]) {
         for key in keys {
             let at = self.keyspace.slot_in_shard(key.slot);
-            let partition = self.shard(key.slot).database(key.db);
-            let table = partition.and_then(|partition| partition.table(at));
+            if let Some(table) = self.partition(key).and_then(|partition| partition.table(at)) {
+                prefetch(table);
+            }
+        }
+        for key in keys {
+            let at = self.keyspace.slot_in_shard(key.slot);
+            let table = self.partition(key).and_then(|partition| partition.table(at));
             if let Some(record) = table.and_then(|table| table.candidate(key.hash)) {
                 record.prefetch();
             }
@@ -311,7 +318,7 @@ impl<'k> Access<'k> {
     fn live_place(&mut self, key: &Key<'_>) -> Option<Place> {
         let at = self.keyspace.slot_in_shard(key.slot);
         let time = self.time;
-        let partition = self.shard(key.slot).database(key.db)?;
+        let partition = self.partition(key)?;
         let place = partition.find(at, key)?;
         if !is_expired(partition.record(at, place), || time.unix_ms()) {
             return Some(place);
@@ -330,12 +337,16 @@ impl<'k> Access<'k> {
     }
 
     #[inline]
-    fn shard(&mut self, slot: u16) -> &mut Shard {
-        let number = self.keyspace.shard_of(slot);
+    fn shard(&mut self, key: &Key<'_>) -> &mut Shard {
+        let number = self.keyspace.shard_of(key.slot);
         match &mut self.held {
             Held::Some { shards, guards } => {
-                let at = shards.iter().position(|&shard| shard as usize == number);
-                &mut guards[at.expect("a command locks the shards of all its keys")]
+                let mut at = usize::from(key.held);
+                if shards.get(at).is_none_or(|&shard| shard as usize != number) {
+                    let found = shards.iter().position(|&shard| shard as usize == number);
+                    at = found.expect("a command locks the shards of all its keys");
+                }
+                &mut guards[at]
             }
             Held::All(guards) => &mut guards[number],
             Held::Nothing => unreachable!("a command locks the shards of all its keys"),
@@ -343,13 +354,18 @@ impl<'k> Access<'k> {
     }
 
     #[inline]
+    fn partition(&mut self, key: &Key<'_>) -> Option<&Partition> {
+        self.shard(key).database(key.db)
+    }
+
+    #[inline]
     fn partition_mut(&mut self, key: &Key<'_>) -> Option<&mut Partition> {
-        self.shard(key.slot).database_mut(key.db)
+        self.shard(key).database_mut(key.db)
     }
 
     fn partition_or_new(&mut self, key: &Key<'_>) -> &mut Partition {
         let slots = self.keyspace.slots_per_shard();
-        self.shard(key.slot).database_or_new(key.db, slots)
+        self.shard(key).database_or_new(key.db, slots)
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) use partition::{NewValue, Partition};
 pub use walk::Cursor;
 
 use crate::slot::SlotScheme;
+use crate::structs::prefetch::prefetch;
 use foldhash::quality::FixedState;
 use graveyard::Graveyard;
 use parking_lot::{Mutex, MutexGuard};
@@ -34,6 +35,8 @@ pub(crate) struct Key<'a> {
     pub(crate) hash: u64,
     pub(crate) slot: u16,
     pub(crate) db: u16,
+    /// Which of the held locks guards the key, if the key was located before they were taken.
+    pub(crate) held: u16,
 }
 
 impl<'a> Key<'a> {
@@ -118,7 +121,7 @@ impl Keyspace {
     /// Works out slot and hash of a key.
     #[inline]
     pub(crate) fn locate<'a>(&self, db: usize, bytes: &'a [u8]) -> Key<'a> {
-        Key { bytes, hash: self.hash(bytes), slot: self.scheme.slot(bytes), db: db as u16 }
+        Key { bytes, hash: self.hash(bytes), slot: self.scheme.slot(bytes), db: db as u16, held: 0 }
     }
 
     #[inline]
@@ -144,6 +147,12 @@ impl Keyspace {
 
     fn first_slot(&self, shard: usize) -> u16 {
         (shard << self.slots_per_shard_shift) as u16
+    }
+
+    /// Starts to bring near what a lookup of the key touches first.
+    #[inline]
+    pub(crate) fn prefetch_lock(&self, key: &Key<'_>) {
+        prefetch(&self.cells[self.shard_of(key.slot)]);
     }
 
     #[inline]

@@ -1,8 +1,11 @@
 //! The text of numbers, as Redis reads and writes them. What a number means is the caller's.
 
+mod binary;
 mod double;
 mod grisu;
 mod integer;
+mod long_double;
 
-pub use double::DoubleText;
+pub use double::{DoubleText, parse_f64, write_f64};
 pub use integer::{parse_i64, parse_u64, write_i64, write_u64};
+pub use long_double::LongDouble;

@@ -1,5 +1,7 @@
 //! The types by their Redis names, with their encodings private. Knows no key, no time, no command.
 
+pub(crate) mod string;
+
 use crate::structs::entry::{Body, Entry};
 
 /// A key with its value, as the keyspace holds it.

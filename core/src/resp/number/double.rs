@@ -1,6 +1,60 @@
 //! The text of a double. What a reply or a score is made of it is the caller's.
 
+use super::binary::{Format, parse_hexadecimal};
 use super::grisu::Decimal;
+
+/// Reads a double as Redis does, which is C's `strtod` with its liberties taken back: decimal or
+/// hexadecimal, with point and exponent, or `inf` or `infinity` in any case, after an optional
+/// sign. None if it is anything else (a blank before or after, `nan`), if it is finite and too
+/// great for a double, or if it is not zero and too small.
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    let (sign, magnitude) = match text {
+        [b'-', rest @ ..] => (-1.0, rest),
+        [b'+', rest @ ..] => (1.0, rest),
+        rest => (1.0, rest),
+    };
+    let magnitude = match magnitude {
+        [b'0', b'x' | b'X', digits @ ..] => parse_hexadecimal_f64(digits)?,
+        [b'0'..=b'9' | b'.', ..] => parse_decimal_f64(magnitude)?,
+        _ if is_infinity(magnitude) => f64::INFINITY,
+        _ => return None,
+    };
+    Some(magnitude * sign)
+}
+
+/// Appends `value` as [`DoubleText`] prints it.
+pub fn write_f64(value: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(DoubleText::new(value).as_bytes());
+}
+
+/// The names of infinity, whose case does not matter.
+pub(super) fn is_infinity(text: &[u8]) -> bool {
+    text.eq_ignore_ascii_case(b"inf") || text.eq_ignore_ascii_case(b"infinity")
+}
+
+/// Whether a decimal text stands for zero, whatever its exponent.
+pub(super) fn is_decimal_zero(text: &[u8]) -> bool {
+    text.iter()
+        .take_while(|byte| !matches!(byte, b'e' | b'E'))
+        .all(|byte| matches!(byte, b'0' | b'.'))
+}
+
+fn parse_decimal_f64(text: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let exact = value.is_finite() && (value != 0.0 || is_decimal_zero(text));
+    exact.then_some(value)
+}
+
+fn parse_hexadecimal_f64(digits: &[u8]) -> Option<f64> {
+    let number = parse_hexadecimal(digits, &DOUBLE)?;
+    // Exponents whose power of two is a double, so that the product is exact.
+    let exponent = number.exponent.min(i64::from(f64::MAX_EXP)) as i32;
+    let value = number.fraction as f64 * f64::powi(2.0, exponent.max(-1000));
+    let value = value * f64::powi(2.0, exponent.min(-1000) + 1000);
+    value.is_finite().then_some(value)
+}
+
+const DOUBLE: Format = Format { precision: f64::MANTISSA_DIGITS, exponent_min: -1074 };
 
 /// A double as Redis 7.2 prints it in replies and scores: an integer without a point, else the
 /// shortest digits with a point or an exponent; `inf`, `-inf`, `nan`, `-0`.
@@ -97,3 +151,126 @@ const TEXT_LEN_MAX: usize = 32;
 
 /// Whole doubles up to here are printed as integers: half of the greatest 64-bit integer.
 const INTEGER_MAX: f64 = (i64::MAX / 2) as f64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(value: f64) -> String {
+        String::from_utf8(DoubleText::new(value).as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn doubles_print_as_redis_7_2_prints_them() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (-3.5, "-3.5"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1.1e-5, "0.000011"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (1.5e-7, "1.5e-7"),
+            (0.001234567890123, "0.001234567890123"),
+            (0.0001234567890123, "1.234567890123e-4"),
+            (1e10, "10000000000"),
+            (4.611686018427388e18, "4611686018427387904"),
+            (9.223372036854776e18, "9223372036854776000"),
+            (1e19, "1e+19"),
+            (1e20, "1e+20"),
+            (1.2345678901234567e25, "1.2345678901234566e+25"),
+            (1.2345e22, "1.2345e+22"),
+            (1e100, "1e+100"),
+            (-1.5e300, "-1.5e+300"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+            (-f64::NAN, "nan"),
+        ] {
+            assert_eq!(text(value), expected);
+        }
+    }
+
+    #[test]
+    fn doubles_are_read_as_redis_reads_them() {
+        for (text, expected) in [
+            ("1", Some(1.0)),
+            ("+1", Some(1.0)),
+            ("-0", Some(-0.0)),
+            ("00012", Some(12.0)),
+            (".5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("1e5", Some(1e5)),
+            ("1E-0005", Some(1e-5)),
+            ("inf", Some(f64::INFINITY)),
+            ("+Inf", Some(f64::INFINITY)),
+            ("-INFINITY", Some(f64::NEG_INFINITY)),
+            ("0x10", Some(16.0)),
+            ("-0X1.8P+3", Some(-12.0)),
+            ("0x.8", Some(0.5)),
+            ("0x1.fffffffffffffffffp3", Some(16.0)),
+            ("0x1p-1074", Some(5e-324)),
+            ("0x1.fffffffffffffp1023", Some(f64::MAX)),
+            ("0x0p99999999999999999999", Some(0.0)),
+            ("1e-320", Some(1e-320)),
+            ("0e-400", Some(0.0)),
+            ("0e99999999999999999999", Some(0.0)),
+            ("1e400", None),
+            ("-1e400", None),
+            ("1e-400", None),
+            ("0x1p1024", None),
+            ("0x1p-1075", None),
+            ("0x1p-1080", None),
+            ("1e99999999999999999999", None),
+            ("1e-99999999999999999999", None),
+            ("nan", None),
+            ("-nan", None),
+            ("nan(12)", None),
+            ("infin", None),
+            ("infinityx", None),
+            (" 1", None),
+            ("1 ", None),
+            ("\t1", None),
+            ("1\n", None),
+            ("1\0", None),
+            ("0x", None),
+            ("0x1p", None),
+            ("0x.p1", None),
+            ("1e", None),
+            ("1e+", None),
+            ("e5", None),
+            (".", None),
+            ("", None),
+            ("-", None),
+            ("--1", None),
+            ("+-1", None),
+            ("+inf inity", None),
+            ("1_0", None),
+            ("1,5", None),
+            ("1f", None),
+        ] {
+            let read = parse_f64(text.as_bytes());
+            assert_eq!(read.map(f64::to_bits), expected.map(f64::to_bits), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read(bits: u64) {
+            let value = f64::from_bits(bits);
+            let read = parse_f64(DoubleText::new(value).as_bytes());
+            prop_assert_eq!(read.is_none(), value.is_nan());
+            prop_assert!(read.is_none_or(|read| read == value));
+        }
+
+        #[test]
+        fn no_text_panics(text in "[-+]?(0x)?[0-9a-fpPxXeEinIN.]{0,30}") {
+            parse_f64(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The topology of a running engine: one value behind a lock, and a bit for each slot that spares
+//! most commands that lock.
+//!
+//! Whoever changes how a slot is served holds the lock of the slot's shard while it does, and a
+//! command is judged while it holds that lock too. So a command sees a slot as it was before or
+//! after a change, and never acts on keys that have just left.
+
+use super::Topology;
+use parking_lot::{RwLock, RwLockReadGuard};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// The keys of a slot that were sent to another node and not yet deleted here. They may be read,
+/// and not be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Transit {
+    /// The keys' hashes, whatever their databases: a chance meeting of two keys costs a retry.
+    pub(crate) hashes: Vec<u64>,
+    /// Whether a command without keys, such as FLUSHALL, may have changed them.
+    pub(crate) disturbed: bool,
+}
+
+/// What routing looks at.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) topology: Topology,
+    transits: BTreeMap<u16, Transit>,
+}
+
+impl View {
+    pub(crate) fn new(topology: Topology) -> Self {
+        Self { topology, transits: BTreeMap::new() }
+    }
+
+    /// Whether a key is on its way to another node.
+    pub(crate) fn in_transit(&self, slot: u16, hash: u64) -> bool {
+        self.transits.get(&slot).is_some_and(|transit| transit.hashes.contains(&hash))
+    }
+
+    /// Notes which keys of a slot are on their way, in place of those noted before.
+    pub(crate) fn set_transit(&mut self, slot: u16, hashes: Vec<u64>) {
+        self.transits.insert(slot, Transit { hashes, disturbed: false });
+    }
+
+    /// Forgets that keys of a slot are on their way. Returns what was known of them.
+    pub(crate) fn take_transit(&mut self, slot: u16) -> Option<Transit> {
+        self.transits.remove(&slot)
+    }
+}
+
+/// The topology of a running engine.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    view: RwLock<View>,
+    /// By slot, whether any command is served here.
+    plain: Box<[AtomicBool]>,
+}
+
+impl Cluster {
+    pub(crate) fn new(topology: Topology) -> Self {
+        let slots = 0..topology.scheme().slots() as u16;
+        let plain = slots.map(|slot| AtomicBool::new(topology.is_plain(slot))).collect();
+        Self { view: RwLock::new(View::new(topology)), plain }
+    }
+
+    /// Whether a command whose keys are all in this slot is served here, whatever it is. The
+    /// caller holds the lock of the slot's shard.
+    #[inline]
+    pub(crate) fn is_plain(&self, slot: u16) -> bool {
+        self.plain[usize::from(slot)].load(Relaxed)
+    }
+
+    /// What there is to look at when a slot is not plain.
+    pub(crate) fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read()
+    }
+
+    /// Changes what is known of one slot. The caller holds the lock of its shard.
+    pub(crate) fn change_slot<R>(&self, slot: u16, change: impl FnOnce(&mut View) -> R) -> R {
+        let mut view = self.view.write();
+        let was_up = view.topology.is_up();
+        let result = change(&mut view);
+        if view.topology.is_up() == was_up {
+            self.refresh(&view.topology, slot);
+        } else {
+            self.refresh_all(&view.topology);
+        }
+        result
+    }
+
+    /// Changes anything. The caller holds the locks of all shards.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut View) -> R) -> R {
+        let mut view = self.view.write();
+        let result = change(&mut view);
+        self.refresh_all(&view.topology);
+        result
+    }
+
+    /// Notes that a command without keys may have changed keys that are on their way.
+    pub(crate) fn disturb(&self) {
+        for transit in self.view.write().transits.values_mut() {
+            transit.disturbed = true;
+        }
+    }
+
+    fn refresh(&self, topology: &Topology, slot: u16) {
+        self.plain[usize::from(slot)].store(topology.is_plain(slot), Relaxed);
+    }
+
+    fn refresh_all(&self, topology: &Topology) {
+        for slot in 0..self.plain.len() as u16 {
+            self.refresh(topology, slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Node, NodeId, SetSlot};
+    use crate::slot::SlotScheme;
+
+    #[test]
+    fn a_slot_is_plain_while_it_is_mine_and_stable_in_a_cluster_that_is_up() {
+        let (me, other) = ([b'a'; 40], [b'b'; 40]);
+        let id = |name| NodeId::parse(name).unwrap();
+        let mut topology = Topology::new(SlotScheme::Redis, Node::primary(id(&me), "h", 1));
+        topology.put_node(Node::primary(id(&other), "h", 2));
+        let cluster = Cluster::new(topology);
+        assert!(!cluster.is_plain(7));
+        let all: Vec<u16> = (0..16_384).collect();
+        cluster.change(|view| view.topology.add_slots(&all)).unwrap();
+        assert!(cluster.is_plain(7) && cluster.is_plain(16_383));
+        let open = SetSlot::Migrating(&other);
+        cluster.change_slot(7, |view| view.topology.set_slot(7, open, 0)).unwrap();
+        assert!(!cluster.is_plain(7) && cluster.is_plain(8));
+        cluster.change_slot(9, |view| view.topology.unassign(9));
+        assert!(!cluster.is_plain(8), "the cluster is down");
+    }
+
+    #[test]
+    fn keys_in_transit_are_known_until_they_are_taken() {
+        let topology = Topology::new(
+            SlotScheme::Redis,
+            Node::primary(NodeId::parse(&[b'a'; 40]).unwrap(), "h", 1),
+        );
+        let cluster = Cluster::new(topology);
+        cluster.change_slot(3, |view| view.set_transit(3, vec![10, 20]));
+        assert!(cluster.view().in_transit(3, 20) && !cluster.view().in_transit(4, 20));
+        cluster.disturb();
+        let transit = cluster.change_slot(3, |view| view.take_transit(3));
+        assert_eq!(transit, Some(Transit { hashes: vec![10, 20], disturbed: true }));
+        assert!(!cluster.view().in_transit(3, 20));
+    }
+}

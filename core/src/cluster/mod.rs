@@ -1,0 +1,12 @@
+//! Where slots live: the nodes, who owns which slot, and what is on its way between them. What a
+//! client is told follows from this in the engine's routing; moving keys is the migration's work.
+
+mod live;
+mod node;
+mod setslot;
+mod topology;
+
+pub(crate) use live::{Cluster, Transit, View};
+pub use node::{Node, NodeId, Role};
+pub(crate) use setslot::SetSlot;
+pub use topology::{SlotState, Topology};

@@ -1,0 +1,301 @@
+//! The string family: GET, SET and their like. How strings lie in memory is `value::string`'s.
+
+mod counter;
+mod lcs;
+mod read;
+mod write;
+
+use super::call::Call;
+use super::table::{Command, Group, flag, key_use};
+use crate::error::Error;
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "append",
+        summary: "Appends a string to the value of a key. Creates the key if it doesn't exist.",
+        since: "2.0.0",
+        complexity: "O(1). The amortized time complexity is O(1) assuming the appended value is \
+                     small and the already present value is of any size, since the dynamic string \
+                     library used by Redis will double the free space available on every \
+                     reallocation.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        grammar: "key value",
+        keys: &[key_use::RW | key_use::INSERT],
+        handler: write::append,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "decr",
+        summary: "Decrements the integer value of a key by one. Uses 0 as initial value if the \
+                  key doesn't exist.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        grammar: "key",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        handler: counter::decr,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "decrby",
+        summary: "Decrements a number from the integer value of a key. Uses 0 as initial value if \
+                  the key doesn't exist.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        grammar: "key decrement:integer",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        handler: counter::decrby,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "delifeq",
+        summary: "Delete key if value matches string.",
+        since: "9.0.0",
+        group: Group::String,
+        flags: flag::WRITE | flag::FAST,
+        grammar: "key value",
+        keys: &[key_use::RM | key_use::DELETE],
+        handler: write::delifeq,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "get",
+        summary: "Returns the string value of a key.",
+        group: Group::String,
+        flags: flag::READONLY | flag::FAST,
+        grammar: "key",
+        keys: &[key_use::RO | key_use::ACCESS],
+        handler: read::get,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "getdel",
+        summary: "Returns the string value of a key after deleting the key.",
+        since: "6.2.0",
+        group: Group::String,
+        flags: flag::WRITE | flag::FAST,
+        grammar: "key",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::DELETE],
+        handler: read::getdel,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "getex",
+        summary: "Returns the string value of a key after setting its expiration time.",
+        since: "6.2.0",
+        group: Group::String,
+        flags: flag::WRITE | flag::FAST,
+        grammar: "key expiration=[EX seconds:integer | PX milliseconds:integer | EXAT \
+                  unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST]",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        handler: read::getex,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "getrange",
+        summary: "Returns a substring of the string stored at a key.",
+        since: "2.4.0",
+        complexity: "O(N) where N is the length of the returned string. The complexity is \
+                     ultimately determined by the returned length, but because creating a \
+                     substring from an existing string is very cheap, it can be considered O(1) \
+                     for small strings.",
+        group: Group::String,
+        flags: flag::READONLY,
+        grammar: "key start:integer end:integer",
+        keys: &[key_use::RO | key_use::ACCESS],
+        handler: read::getrange,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "getset",
+        summary: "Returns the previous string value of a key after setting it to a new value.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        grammar: "key value",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        handler: write::getset,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "incr",
+        summary: "Increments the integer value of a key by one. Uses 0 as initial value if the \
+                  key doesn't exist.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        grammar: "key",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        handler: counter::incr,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "incrby",
+        summary: "Increments the integer value of a key by a number. Uses 0 as initial value if \
+                  the key doesn't exist.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        grammar: "key increment:integer",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        handler: counter::incrby,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "incrbyfloat",
+        summary: "Increment the floating point value of a key by a number. Uses 0 as initial \
+                  value if the key doesn't exist.",
+        since: "2.6.0",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        grammar: "key increment:double",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        handler: counter::incrbyfloat,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "lcs",
+        summary: "Finds the longest common substring.",
+        since: "7.0.0",
+        complexity: "O(N*M) where N and M are the lengths of s1 and s2, respectively",
+        group: Group::String,
+        flags: flag::READONLY,
+        grammar: "key1:key key2:key [LEN] [IDX] [MINMATCHLEN min-match-len:integer] [WITHMATCHLEN]",
+        keys: &[key_use::RO | key_use::ACCESS, key_use::RO | key_use::ACCESS],
+        handler: lcs::lcs,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "mget",
+        summary: "Atomically returns the string values of one or more keys.",
+        complexity: "O(N) where N is the number of keys to retrieve.",
+        group: Group::String,
+        flags: flag::READONLY | flag::FAST,
+        grammar: "key...",
+        keys: &[key_use::RO | key_use::ACCESS],
+        handler: read::mget,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "mset",
+        summary: "Atomically creates or modifies the string values of one or more keys.",
+        since: "1.0.1",
+        complexity: "O(N) where N is the number of keys to set.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM,
+        grammar: "data=(key value)...",
+        keys: &[key_use::OW | key_use::UPDATE],
+        handler: write::mset,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "msetnx",
+        summary: "Atomically modifies the string values of one or more keys only when all keys \
+                  don't exist.",
+        since: "1.0.1",
+        complexity: "O(N) where N is the number of keys to set.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM,
+        grammar: "data=(key value)...",
+        keys: &[key_use::OW | key_use::INSERT],
+        handler: write::msetnx,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "psetex",
+        summary: "Sets both string value and expiration time in milliseconds of a key. The key is \
+                  created if it doesn't exist.",
+        since: "2.6.0",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM,
+        grammar: "key milliseconds:integer value",
+        keys: &[key_use::OW | key_use::UPDATE],
+        handler: write::psetex,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "set",
+        summary: "Sets the string value of a key, ignoring its type. The key is created if it \
+                  doesn't exist.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM,
+        grammar: "key value condition=[NX | XX | IFEQ comparison-value] [GET] expiration=[EX \
+                  seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | \
+                  PXAT unix-time-milliseconds:unix-time | KEEPTTL]",
+        keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE | key_use::VARIABLE_FLAGS],
+        handler: write::set,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "setex",
+        summary: "Sets the string value and expiration time of a key. Creates the key if it \
+                  doesn't exist.",
+        since: "2.0.0",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM,
+        grammar: "key seconds:integer value",
+        keys: &[key_use::OW | key_use::UPDATE],
+        handler: write::setex,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "setnx",
+        summary: "Set the string value of a key only when the key doesn't exist.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM | flag::FAST,
+        grammar: "key value",
+        keys: &[key_use::OW | key_use::INSERT],
+        handler: write::setnx,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "setrange",
+        summary: "Overwrites a part of a string value with another by an offset. Creates the key \
+                  if it doesn't exist.",
+        since: "2.2.0",
+        complexity: "O(1), not counting the time taken to copy the new string in place. Usually, \
+                     this string is very small so the amortized complexity is O(1). Otherwise, \
+                     complexity is O(M) with M being the length of the value argument.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM,
+        grammar: "key offset:integer value",
+        keys: &[key_use::RW | key_use::UPDATE],
+        handler: write::setrange,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "strlen",
+        summary: "Returns the length of a string value.",
+        since: "2.2.0",
+        group: Group::String,
+        flags: flag::READONLY | flag::FAST,
+        grammar: "key",
+        keys: &[key_use::RO],
+        handler: read::strlen,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "substr",
+        summary: "Returns a substring from a string value.",
+        complexity: "O(N) where N is the length of the returned string. The complexity is \
+                     ultimately determined by the returned length, but because creating a \
+                     substring from an existing string is very cheap, it can be considered O(1) \
+                     for small strings.",
+        group: Group::String,
+        flags: flag::READONLY,
+        grammar: "key start:integer end:integer",
+        keys: &[key_use::RO | key_use::ACCESS],
+        handler: read::getrange,
+        ..Command::DEFAULT
+    },
+];
+
+/// How long a string may grow, in bytes: `proto-max-bulk-len`.
+fn len_max(_call: &Call<'_, '_>) -> u64 {
+    512 << 20
+}
+
+/// Refuses to let a string of `len` bytes grow by `more`.
+fn check_len(call: &Call<'_, '_>, len: u64, more: usize) -> Result<(), Error> {
+    if len.saturating_add(more as u64) > len_max(call) {
+        return Err(Error::err("string exceeds maximum allowed size (proto-max-bulk-len)"));
+    }
+    Ok(())
+}

@@ -1,0 +1,301 @@
+//! The settings of an engine under their CONFIG names: what each takes, its default, and how it is
+//! read where it counts. Matching patterns against names is CONFIG's own work.
+//!
+//! Numbers lie in atomics, so that reading one costs a load; texts lie behind a lock.
+
+mod kind;
+mod table;
+mod words;
+
+pub use kind::OutputLimit;
+pub use table::{Reader, Setting};
+
+use crate::error::{Error, ErrorKind};
+use kind::Value;
+use parking_lot::{Mutex, RwLock};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use table::{Change, SETTINGS, place};
+
+/// All settings there are, in the order in which CONFIG GET answers them.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter()
+}
+
+/// Who changes a setting, and so what may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// The host, before the engine opens: everything.
+    Opening,
+    /// CONFIG SET, or the host while the engine runs.
+    Running,
+    /// The same where protected settings are open to it.
+    Trusted,
+}
+
+/// Who may use what a client could misuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// Nobody.
+    No,
+    /// Everybody.
+    Yes,
+    /// Sessions within the process or the machine.
+    Local,
+}
+
+/// The settings of one engine.
+#[derive(Debug)]
+pub(crate) struct Config {
+    numbers: Box<[AtomicI64]>,
+    texts: RwLock<Box<[Vec<u8>]>>,
+    output_limits: [OutputLimitCell; 3],
+    /// Held while several settings change together.
+    changing: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct OutputLimitCell {
+    hard_bytes: AtomicU64,
+    soft_bytes: AtomicU64,
+    soft_seconds: AtomicU64,
+}
+
+impl OutputLimitCell {
+    fn load(&self) -> OutputLimit {
+        OutputLimit {
+            hard_bytes: self.hard_bytes.load(Relaxed),
+            soft_bytes: self.soft_bytes.load(Relaxed),
+            soft_seconds: self.soft_seconds.load(Relaxed),
+        }
+    }
+
+    fn store(&self, limit: OutputLimit) {
+        self.hard_bytes.store(limit.hard_bytes, Relaxed);
+        self.soft_bytes.store(limit.soft_bytes, Relaxed);
+        self.soft_seconds.store(limit.soft_seconds, Relaxed);
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let config = Self {
+            numbers: SETTINGS.iter().map(|_| AtomicI64::new(0)).collect(),
+            texts: RwLock::new(SETTINGS.iter().map(|_| Vec::new()).collect()),
+            output_limits: Default::default(),
+            changing: Mutex::new(()),
+        };
+        for (at, setting) in SETTINGS.iter().enumerate() {
+            config.store(at, setting.kind.default());
+        }
+        config
+    }
+}
+
+impl Config {
+    /// The default settings with these changes, in order.
+    pub(crate) fn with(changes: &[(String, String)]) -> Result<Self, Error> {
+        let config = Self::default();
+        for (name, value) in changes {
+            config.set(&[(name.as_bytes(), value.as_bytes())], Authority::Opening)?;
+        }
+        Ok(config)
+    }
+
+    /// The value of a setting, found by its name or alias in any case.
+    pub(crate) fn value(&self, name: &[u8]) -> Option<Vec<u8>> {
+        Some(self.value_at(find(name)?))
+    }
+
+    /// Names and aliases that patterns may find, with what gives their values.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let visible = SETTINGS.iter().enumerate().filter(|(_, setting)| !setting.hidden);
+        visible.flat_map(|(at, setting)| {
+            [Some(setting.name), setting.alias].into_iter().flatten().map(move |name| (name, at))
+        })
+    }
+
+    /// The value of the setting at a place that [`Config::names`] gave.
+    pub(crate) fn value_at(&self, at: usize) -> Vec<u8> {
+        match SETTINGS[at].kind {
+            kind::Kind::Text { .. } | kind::Kind::Words { .. } => self.texts.read()[at].clone(),
+            kind::Kind::OutputLimits => {
+                words::print_output_limits([0, 1, 2].map(|class| self.output_limits[class].load()))
+            }
+            kind::Kind::Bool(_)
+            | kind::Kind::Integer { .. }
+            | kind::Kind::Octal { .. }
+            | kind::Kind::Memory { .. }
+            | kind::Kind::MemoryOrPercent
+            | kind::Kind::Enum { .. }
+            | kind::Kind::Flags { .. }
+            | kind::Kind::Events => SETTINGS[at].kind.print(self.number(at)),
+        }
+    }
+
+    /// Changes several settings, all or none.
+    ///
+    /// Fails with the texts of CONFIG SET: a name that does not exist, comes twice or may not be
+    /// changed, or a value that does not fit.
+    pub(crate) fn set(
+        &self,
+        changes: &[(&[u8], &[u8])],
+        authority: Authority,
+    ) -> Result<(), Error> {
+        let mut places = Vec::with_capacity(changes.len());
+        for (name, _) in changes {
+            let at = find(name).ok_or_else(|| unknown_option(name))?;
+            places.push(at);
+        }
+        for (number, (name, _)) in changes.iter().enumerate() {
+            may_change(&SETTINGS[places[number]], authority).map_err(|why| failed(name, why))?;
+            let before = changes[..number].iter();
+            if before.into_iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return Err(failed(name, "duplicate parameter"));
+            }
+        }
+        let mut values = Vec::with_capacity(changes.len());
+        for (at, (name, text)) in places.iter().zip(changes) {
+            let value =
+                SETTINGS[*at].kind.parse(text).map_err(|why| failed(canonical(*at, name), &why))?;
+            values.push(value);
+        }
+        let _changing = self.changing.lock();
+        places.into_iter().zip(values).for_each(|(at, value)| self.store(at, value));
+        Ok(())
+    }
+
+    fn store(&self, at: usize, value: Value) {
+        match value {
+            Value::Number(number) if at == const { place("hz") } => {
+                self.numbers[at].store(number.clamp(1, 500), Relaxed);
+            }
+            Value::Number(number) => self.numbers[at].store(number, Relaxed),
+            Value::Text(text) => self.texts.write()[at] = text,
+            Value::OutputLimits(limits) => {
+                for (cell, limit) in self.output_limits.iter().zip(limits) {
+                    limit.into_iter().for_each(|limit| cell.store(limit));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn number(&self, at: usize) -> i64 {
+        self.numbers[at].load(Relaxed)
+    }
+
+    fn allowed(&self, at: usize) -> Allowed {
+        match self.number(at) {
+            0 => Allowed::No,
+            1 => Allowed::Yes,
+            _ => Allowed::Local,
+        }
+    }
+}
+
+/// What commands and sessions read.
+impl Config {
+    /// `databases`: databases that SELECT can choose.
+    pub(crate) fn databases(&self) -> usize {
+        self.number(const { place("databases") }) as usize
+    }
+
+    /// `maxmemory`, in bytes; zero for no bound.
+    pub(crate) fn maxmemory(&self) -> u64 {
+        self.number(const { place("maxmemory") }) as u64
+    }
+
+    /// `maxclients`: sessions that a host should let in.
+    pub(crate) fn maxclients(&self) -> u64 {
+        self.number(const { place("maxclients") }) as u64
+    }
+
+    /// `hz`: how often a second a host should call for maintenance.
+    pub(crate) fn hz(&self) -> u64 {
+        self.number(const { place("hz") }) as u64
+    }
+
+    /// `port`, zero for none.
+    pub(crate) fn port(&self) -> u64 {
+        self.number(const { place("port") }) as u64
+    }
+
+    /// `proto-max-bulk-len`: the longest word, and the longest string a command may build.
+    #[inline]
+    pub(crate) fn proto_max_bulk_len(&self) -> usize {
+        self.number(const { place("proto-max-bulk-len") }) as usize
+    }
+
+    /// `client-query-buffer-limit`: unfinished input that a session may keep, in bytes.
+    #[inline]
+    pub(crate) fn query_buffer_limit(&self) -> usize {
+        self.number(const { place("client-query-buffer-limit") }) as usize
+    }
+
+    /// `client-output-buffer-limit` of the class of ordinary sessions.
+    #[inline]
+    pub(crate) fn output_limit(&self) -> OutputLimit {
+        self.output_limits[0].load()
+    }
+
+    /// `enable-debug-command`: who may call DEBUG.
+    pub(crate) fn debug_allowed(&self) -> Allowed {
+        self.allowed(const { place("enable-debug-command") })
+    }
+
+    /// `enable-protected-configs`: who may change protected settings.
+    pub(crate) fn protected_allowed(&self) -> Allowed {
+        self.allowed(const { place("enable-protected-configs") })
+    }
+
+    /// Whether there is a password (`requirepass`).
+    pub(crate) fn has_password(&self) -> bool {
+        !self.texts.read()[const { place("requirepass") }].is_empty()
+    }
+
+    /// Whether this is the password. Takes as long whatever is wrong with it.
+    pub(crate) fn is_password(&self, given: &[u8]) -> bool {
+        let texts = self.texts.read();
+        let password = &texts[const { place("requirepass") }];
+        let mut difference = password.len() ^ given.len();
+        for (at, byte) in given.iter().enumerate() {
+            let other = password.get(at % password.len().max(1)).copied().unwrap_or_default();
+            difference |= usize::from(byte ^ other);
+        }
+        difference == 0
+    }
+}
+
+/// Where the setting of this name or alias, in any case, is in the table.
+fn find(name: &[u8]) -> Option<usize> {
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    SETTINGS.iter().position(|setting| is(setting.name) || setting.alias.is_some_and(is))
+}
+
+/// The name by which an error calls a setting: the one that was used, as the table writes it.
+fn canonical(at: usize, used: &[u8]) -> &'static [u8] {
+    let setting = &SETTINGS[at];
+    let alias = setting.alias.filter(|alias| used.eq_ignore_ascii_case(alias.as_bytes()));
+    alias.unwrap_or(setting.name).as_bytes()
+}
+
+fn may_change(setting: &Setting, authority: Authority) -> Result<(), &'static str> {
+    match (setting.change, authority) {
+        (Change::Always, _) | (_, Authority::Opening) => Ok(()),
+        (Change::Protected, Authority::Trusted) => Ok(()),
+        (Change::Protected, Authority::Running) => Err("can't set protected config"),
+        (Change::Before, Authority::Running | Authority::Trusted) => {
+            Err("can't set immutable config")
+        }
+    }
+}
+
+fn unknown_option(name: &[u8]) -> Error {
+    let text = [b"Unknown option or number of arguments for CONFIG SET - '", name, b"'"].concat();
+    Error::new(ErrorKind::Err, text)
+}
+
+fn failed(name: &[u8], why: &str) -> Error {
+    let start: &[u8] = b"CONFIG SET failed (possibly related to argument '";
+    Error::new(ErrorKind::Err, [start, name, b"') - ", why.as_bytes()].concat())
+}
