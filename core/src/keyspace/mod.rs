@@ -11,6 +11,8 @@ mod access;
 mod due;
 mod graveyard;
 mod partition;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub(crate) use access::{Access, Expiry};

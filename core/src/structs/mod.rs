@@ -5,4 +5,5 @@ pub(crate) mod allocation;
 pub(crate) mod arena;
 pub(crate) mod entry;
 pub(crate) mod prefetch;
+pub(crate) mod sorted;
 pub(crate) mod table;
