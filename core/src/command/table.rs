@@ -312,4 +312,5 @@ pub(crate) fn specs() -> &'static [Spec] {
     })
 }
 
-const FAMILIES: &[&[Command]] = &[super::connection::COMMANDS, super::string::COMMANDS];
+const FAMILIES: &[&[Command]] =
+    &[super::connection::COMMANDS, super::server::COMMANDS, super::string::COMMANDS];
