@@ -135,20 +135,23 @@ fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn select(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.client.db = parse_database(call, call.words[1], Error::NOT_INTEGER)?;
+    const OUT_OF_RANGE: Error =
+        Error::err("value is out of range, value must between -2147483648 and 2147483647");
+    let word = call.words[1];
+    let not_integer = if parse_i64(word).is_some() { OUT_OF_RANGE } else { Error::NOT_INTEGER };
+    call.client.db = parse_database(call, word, not_integer)?;
     call.out.ok();
     Ok(())
 }
 
-/// Reads the number of a database that exists; `not_integer` says that it is no number.
+/// Reads the number of a database that exists; `not_integer` says that it is no integer of 32 bits.
 pub(super) fn parse_database(
     call: &Call<'_, '_>,
     word: &[u8],
     not_integer: Error,
 ) -> Result<usize, Error> {
-    let number =
-        parse_i64(word).and_then(|number| i32::try_from(number).ok()).ok_or(not_integer)?;
-    let number = usize::try_from(number).map_err(|_| Error::DB_OUT_OF_RANGE)?;
+    let number = parse_i64(word).and_then(|number| i32::try_from(number).ok());
+    let number = usize::try_from(number.ok_or(not_integer)?).map_err(|_| Error::DB_OUT_OF_RANGE)?;
     if number >= call.keys.keyspace().databases() {
         return Err(Error::DB_OUT_OF_RANGE);
     }

@@ -73,12 +73,15 @@ impl Session {
 
     /// Takes what is to be sent.
     pub fn take_output(&mut self) -> Vec<u8> {
-        self.out.take()
+        let output = self.out.take();
+        self.note_output();
+        output
     }
 
     /// Forgets the first `len` bytes of the output, which have been sent.
     pub fn consume_output(&mut self, len: usize) {
         self.out.consume(len);
+        self.note_output();
     }
 
     /// Whether the host shall end the conversation once the output is sent.
@@ -179,6 +182,12 @@ impl Session {
         card.note_traffic(input_len, self.out.len().saturating_sub(output_before));
         card.query_len.store(self.pending.len(), Relaxed);
         card.query_room.store(self.pending.capacity(), Relaxed);
+        self.note_output();
+    }
+
+    /// Notes how much output waits.
+    fn note_output(&mut self) {
+        let card = self.client.card();
         card.output_len.store(self.out.len(), Relaxed);
         card.output_room.store(self.out.buffer_mut().capacity(), Relaxed);
     }
