@@ -424,6 +424,7 @@ pub(crate) fn specs() -> &'static [Spec] {
 
 /// The families, each as the lists of its files.
 const FAMILIES: &[&[&[Command]]] = &[
+    &[super::cluster::COMMANDS],
     &[super::connection::COMMANDS],
     &[super::dump::COMMANDS],
     &[super::introspect::COMMANDS],
