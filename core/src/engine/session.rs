@@ -89,6 +89,16 @@ impl Session {
         self.client.closing
     }
 
+    /// The database that SELECT chose; zero at first.
+    pub fn database(&self) -> usize {
+        self.client.db
+    }
+
+    /// The version of the protocol that HELLO chose; RESP2 at first.
+    pub fn protocol(&self) -> Protocol {
+        self.client.protocol
+    }
+
     /// The number of this session, unique within its engine.
     pub fn id(&self) -> u64 {
         self.client.id

@@ -1,0 +1,54 @@
+//! Commands as functions of their own: for programs that call one command very often and whose
+//! arguments have types already. What a command does is the same as when it comes in words.
+
+use super::Engine;
+use crate::command::table::{self, flag};
+use crate::error::Error;
+use crate::keyspace::{Access, Expiry};
+use crate::structs::entry::{Body, NewBody};
+use crate::time::Moment;
+use crate::value::Object;
+
+impl Engine {
+    /// Lets `read` see the value of a string key in database `db`, or none, and returns what it
+    /// returns. Nothing is copied; the key's lock is held meanwhile, so `read` must be short and
+    /// must not call this engine.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds another type.
+    pub fn get_with<R>(
+        &self,
+        db: usize,
+        key: &[u8],
+        read: impl FnOnce(Option<&[u8]>) -> R,
+    ) -> Result<R, Error> {
+        let time = Moment::new(&*self.inner.clock);
+        let key = self.inner.keyspace.locate(db, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        let result = match access.read(&key).map(|record| record.body()) {
+            None => read(None),
+            Some(Body::Bytes(bytes)) => read(Some(bytes)),
+            Some(Body::Int(value)) => read(Some(itoa::Buffer::new().format(value).as_bytes())),
+            Some(Body::Boxed(Object::String(bytes))) => read(Some(bytes)),
+        };
+        self.inner.settle(&access, 1);
+        Ok(result)
+    }
+
+    /// Stores a string in database `db`, over whatever the key held; the key does not expire.
+    pub fn set_in(&self, db: usize, key: &[u8], value: &[u8]) {
+        let time = Moment::new(&*self.inner.clock);
+        let key = self.inner.keyspace.locate(db, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        access.put(&key, 0, NewBody::Bytes(value), Expiry::Never);
+        self.inner.settle(&access, 1);
+    }
+
+    /// Whether the command that these words ask for always ends soon, whatever the keyspace holds:
+    /// those that COMMAND INFO marks as `fast`. A host may want to carry out others where nothing
+    /// waits for them.
+    pub fn is_fast(&self, words: &[&[u8]]) -> bool {
+        !words.is_empty()
+            && table::lookup(words).is_ok_and(|spec| spec.command.flags & flag::FAST != 0)
+    }
+}
