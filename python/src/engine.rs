@@ -84,6 +84,7 @@ impl Engine {
 fn scheme_named(name: &str) -> PyResult<SlotScheme> {
     match name {
         "redis" => Ok(SlotScheme::Redis),
+        "codis" => Ok(SlotScheme::Codis),
         _ => Err(PyValueError::new_err(format!("scheme is 'redis' or 'codis', not '{name}'"))),
     }
 }
