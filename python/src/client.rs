@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 const SHORT_WORDS_MAX: usize = 32;
 const SHORT_BYTES_MAX: usize = 16 << 10;
 
+/// In place of a database: the conversation is in a state that typed calls know nothing of.
+const NOT_PLAIN: usize = usize::MAX;
+
 /// What all clients of one engine share.
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
@@ -31,8 +34,8 @@ pub(crate) struct Client {
     /// None once the client is closed. Nobody waits for this lock while attached to the
     /// interpreter, since its holder may be waiting to attach.
     conversation: Mutex<Option<Session>>,
-    /// The database that the conversation chose, for the calls that do without it.
-    db: AtomicUsize,
+    /// The database for calls that do without the conversation, or [`NOT_PLAIN`].
+    plain_db: AtomicUsize,
     closed: AtomicBool,
 }
 
@@ -42,7 +45,7 @@ impl Client {
         Self {
             shared: Some(shared),
             conversation: Mutex::new(Some(session)),
-            db: AtomicUsize::new(0),
+            plain_db: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -61,10 +64,15 @@ impl Client {
         Ok(&shared.engine)
     }
 
-    /// The database of this client's keys.
+    /// The database for typed calls; none if the conversation's state asks for more.
     #[inline]
-    pub(crate) fn db(&self) -> usize {
-        self.db.load(Relaxed)
+    pub(crate) fn plain_db(&self) -> Option<usize> {
+        let db = self.plain_db.load(Relaxed);
+        (db != NOT_PLAIN).then_some(db)
+    }
+
+    fn note_state(&self, session: &Session) {
+        self.plain_db.store(session.plain_database().unwrap_or(NOT_PLAIN), Relaxed);
     }
 
     /// Lets `work` use the conversation.
@@ -77,7 +85,7 @@ impl Client {
         let mut conversation = self.conversation.lock_py_attached(py);
         let session = conversation.as_mut().ok_or_else(|| errors::closed(py))?;
         let result = work(session);
-        self.db.store(session.database(), Relaxed);
+        self.note_state(session);
         Ok(result)
     }
 
@@ -92,7 +100,7 @@ impl Client {
             let mut conversation = self.conversation.lock();
             let session = conversation.as_mut()?;
             let result = work(session);
-            self.db.store(session.database(), Relaxed);
+            self.note_state(session);
             Some(result)
         });
         result.ok_or_else(|| errors::closed(py))
@@ -158,8 +166,8 @@ impl Client {
 
     /// The number of the database that this client's keys are in.
     #[getter]
-    fn database(&self) -> usize {
-        self.db()
+    fn database(&self, py: Python<'_>) -> PyResult<usize> {
+        self.converse(py, |session| session.database())
     }
 }
 

@@ -16,15 +16,23 @@ impl Client {
         py: Python<'py>,
         name: &Word<'_>,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let Some(db) = self.plain_db() else {
+            let name = Word::Borrowed(name.bytes());
+            return Ok(self.call_short(py, &[Word::from("GET"), name])?.extract()?);
+        };
         let read = |value: Option<&[u8]>| value.map(|value| reply::bytes(py, value));
-        let value = self.engine(py)?.get_with(self.db(), name.bytes(), read);
+        let value = self.engine(py)?.get_with(db, name.bytes(), read);
         value.map_err(|error| errors::raised(py, &error))?.transpose()
     }
 
     /// Stores a string.
     #[inline]
     pub(crate) fn store(&self, py: Python<'_>, name: &Word<'_>, value: &Word<'_>) -> PyResult<()> {
-        self.engine(py)?.set_in(self.db(), name.bytes(), value.bytes());
+        let Some(db) = self.plain_db() else {
+            let (name, value) = (Word::Borrowed(name.bytes()), Word::Borrowed(value.bytes()));
+            return self.call_short(py, &[Word::from("SET"), name, value]).map(drop);
+        };
+        self.engine(py)?.set_in(db, name.bytes(), value.bytes());
         Ok(())
     }
 

@@ -94,6 +94,14 @@ impl Session {
         self.client.db
     }
 
+    /// The database that the engine's typed calls must use to do what this session's commands
+    /// would; none while the session's state asks for more than they know of.
+    pub fn plain_database(&self) -> Option<usize> {
+        let client = &self.client;
+        let is_plain = client.reply == ReplyMode::On && !client.asking && !client.no_touch;
+        is_plain.then_some(client.db)
+    }
+
     /// The version of the protocol that HELLO chose; RESP2 at first.
     pub fn protocol(&self) -> Protocol {
         self.client.protocol

@@ -23,8 +23,8 @@ impl Engine {
         read: impl FnOnce(Option<&[u8]>) -> R,
     ) -> Result<R, Error> {
         let time = Moment::new(&*self.inner.clock);
-        let key = self.inner.keyspace.locate(db, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        let mut key = self.inner.keyspace.locate(db, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
         let result = match access.read(&key).map(|record| record.body()) {
             None => read(None),
             Some(Body::Bytes(bytes)) => read(Some(bytes)),
@@ -38,8 +38,8 @@ impl Engine {
     /// Stores a string in database `db`, over whatever the key held; the key does not expire.
     pub fn set_in(&self, db: usize, key: &[u8], value: &[u8]) {
         let time = Moment::new(&*self.inner.clock);
-        let key = self.inner.keyspace.locate(db, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, [key]);
+        let mut key = self.inner.keyspace.locate(db, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
         access.put(&key, 0, NewBody::Bytes(value), Expiry::Never);
         self.inner.settle(&access, 1);
     }
