@@ -37,7 +37,8 @@ impl Engine {
             Some(clock) => Box::new(clock.get().clock.clone()),
             None => Box::new(SystemClock::new()),
         };
-        let options = EngineOptions { scheme, shards, databases, clock, seed };
+        let options =
+            EngineOptions { scheme, shards, databases, clock, seed, ..EngineOptions::default() };
         let engine = keyslot::Engine::new(options);
         let shared = Arc::new(Shared { engine, closed: AtomicBool::new(false) });
         Ok(PyClassInitializer::from(Client::new(shared)).add_subclass(Self))

@@ -5,9 +5,8 @@ use super::Engine;
 use crate::command::table::{self, flag};
 use crate::error::Error;
 use crate::keyspace::{Access, Expiry};
-use crate::structs::entry::{Body, NewBody};
 use crate::time::Moment;
-use crate::value::Object;
+use crate::value::string;
 
 impl Engine {
     /// Lets `read` see the value of a string key in database `db`, or none, and returns what it
@@ -25,14 +24,10 @@ impl Engine {
         let time = Moment::new(&*self.inner.clock);
         let mut key = self.inner.keyspace.locate(db, key);
         let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
-        let result = match access.read(&key).map(|record| record.body()) {
-            None => read(None),
-            Some(Body::Bytes(bytes)) => read(Some(bytes)),
-            Some(Body::Int(value)) => read(Some(itoa::Buffer::new().format(value).as_bytes())),
-            Some(Body::Boxed(Object::String(bytes))) => read(Some(bytes)),
-        };
+        let text = access.read(&key).map(string::read).transpose();
+        let result = text.map(|text| read(text.as_deref()));
         self.inner.settle(&access, 1);
-        Ok(result)
+        result
     }
 
     /// Stores a string in database `db`, over whatever the key held; the key does not expire.
@@ -40,7 +35,7 @@ impl Engine {
         let time = Moment::new(&*self.inner.clock);
         let mut key = self.inner.keyspace.locate(db, key);
         let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
-        access.put(&key, 0, NewBody::Bytes(value), Expiry::Never);
+        access.put(&key, string::TAG, string::encode(value), Expiry::Never);
         self.inner.settle(&access, 1);
     }
 
