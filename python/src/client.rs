@@ -177,10 +177,7 @@ pub(crate) fn many<'a>(words: &'a Bound<'_, PyTuple>) -> PyResult<Words<'a>> {
 }
 
 /// A command's name followed by the words that a tuple holds.
-pub(crate) fn named<'a>(
-    name: &'static str,
-    words: &'a Bound<'_, PyTuple>,
-) -> PyResult<Words<'a>> {
+pub(crate) fn named<'a>(name: &'static str, words: &'a Bound<'_, PyTuple>) -> PyResult<Words<'a>> {
     let words = words.iter_borrowed().map(|word| word.extract());
     std::iter::once(Ok(Word::from(name))).chain(words).collect()
 }

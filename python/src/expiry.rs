@@ -70,11 +70,7 @@ impl<'a> Lifetime<'a, '_> {
     }
 }
 
-fn checked_span<'a>(
-    time: Borrowed<'a, '_, PyAny>,
-    name: &str,
-    unit: Unit,
-) -> PyResult<Word<'a>> {
+fn checked_span<'a>(time: Borrowed<'a, '_, PyAny>, name: &str, unit: Unit) -> PyResult<Word<'a>> {
     let is_integer = time.is_instance_of::<PyInt>() && !time.is_instance_of::<PyBool>();
     let is_digits = || time.extract().is_ok_and(|text: &str| text.parse::<u64>().is_ok());
     if !is_integer && !time.is_instance_of::<PyDelta>() && !is_digits() {

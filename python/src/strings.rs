@@ -86,7 +86,8 @@ impl Client {
             return Ok(true.into_pyobject(py)?.to_owned().into_any());
         }
         if times > 1 {
-            let text = "``ex``, ``px``, ``exat``, ``pxat``, and ``keepttl`` are mutually exclusive.";
+            let text =
+                "``ex``, ``px``, ``exat``, ``pxat``, and ``keepttl`` are mutually exclusive.";
             return Err(errors::bad_data(py, text));
         }
         if nx && xx {
@@ -144,7 +145,8 @@ impl Client {
     ) -> PyResult<Bound<'py, PyAny>> {
         let lifetime = lifetime(ex, px, exat, pxat);
         if lifetime.given() + usize::from(persist) > 1 {
-            let text = "``ex``, ``px``, ``exat``, ``pxat``, and ``persist`` are mutually exclusive.";
+            let text =
+                "``ex``, ``px``, ``exat``, ``pxat``, and ``persist`` are mutually exclusive.";
             return Err(errors::bad_data(py, text));
         }
         let mut words = Words::new();

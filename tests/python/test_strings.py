@@ -52,6 +52,8 @@ def test_set_and_getex_take_times(engine, clock, options, left_ms):
     assert engine.getex("key", **options) == b"value"
     assert engine.pttl("key") == left_ms
     clock.advance_ms(left_ms)
+    assert engine.get("key") == b"value"
+    clock.advance_ms(1)
     assert engine.get("key") is None
 
 

@@ -54,9 +54,17 @@ class ConnectionCommands(Executor):
             for name, value in fields.items()
         }
 
-    def client_list(self) -> list[dict[str, str]]:
-        """Return what the engine knows of each of its clients."""
-        lines = text(self.execute("CLIENT", "LIST")).splitlines()
+    def client_list(
+        self, _type: str | None = None, client_id: list[Word] | None = None
+    ) -> list[dict[str, str]]:
+        """Return what the engine knows of each of its clients, or of those of a type, or of those
+        with these numbers."""
+        words: list[Word] = ["CLIENT", "LIST"]
+        if _type is not None:
+            words += ["TYPE", _type]
+        if client_id:
+            words += ["ID", *client_id]
+        lines = text(self.execute(*words)).splitlines()
         return [_client_fields(line) for line in lines]
 
     def client_no_evict(self, mode: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union
 
 Word = Union[bytes, bytearray, memoryview, str, int, float]
 """A word of a request: bytes, text (sent as UTF-8) or a number."""
@@ -13,10 +13,9 @@ class Executor:
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-
-        def execute(self, *words: Word) -> Any:
-            """Carry out one command."""
+    def execute(self, *words: Word) -> Any:
+        """Carry out one command and return its reply as it is."""
+        raise NotImplementedError
 
 
 def text(reply: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from . import _keyslot
 from ._connection import ConnectionCommands
@@ -12,6 +12,9 @@ from ._keys import KeyCommands
 from ._server import ServerCommands
 from ._strings import StringCommands
 from ._typing import Word
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Engine", "Session"]
 
@@ -45,7 +48,7 @@ class Engine(_keyslot.Engine, Commands):
         seed: int = 0,
         clock: _keyslot.ManualClock | None = None,
         settings: Mapping[str, Word] | None = None,
-    ) -> Engine:
+    ) -> Self:
         self = super().__new__(
             cls, shards=shards, databases=databases, scheme=scheme, seed=seed, clock=clock
         )
@@ -57,7 +60,7 @@ class Engine(_keyslot.Engine, Commands):
         """Open a session, which keeps its own database, protocol version and name."""
         return Session(self)
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -81,7 +84,7 @@ class Session(_keyslot.Session, Commands):
 
     __slots__ = ("__weakref__",)
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
