@@ -161,7 +161,9 @@ impl Client {
     /// array is an element of the list.
     #[pyo3(signature = (*words))]
     fn execute<'py>(&self, words: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        self.call(words.py(), &many(words)?)
+        let mut request = Words::new();
+        append(&mut request, words)?;
+        self.call(words.py(), &request)
     }
 
     /// The number of the database that this client's keys are in.
@@ -171,15 +173,13 @@ impl Client {
     }
 }
 
-/// The words that a tuple holds.
-pub(crate) fn many<'a>(words: &'a Bound<'_, PyTuple>) -> PyResult<Words<'a>> {
-    words.iter_borrowed().map(|word| word.extract()).collect()
-}
-
-/// A command's name followed by the words that a tuple holds.
-pub(crate) fn named<'a>(name: &'static str, words: &'a Bound<'_, PyTuple>) -> PyResult<Words<'a>> {
-    let words = words.iter_borrowed().map(|word| word.extract());
-    std::iter::once(Ok(Word::from(name))).chain(words).collect()
+/// Appends the words that a tuple holds.
+pub(crate) fn append<'a>(words: &mut Words<'a>, tuple: &'a Bound<'_, PyTuple>) -> PyResult<()> {
+    words.reserve(tuple.len());
+    for word in tuple.iter_borrowed() {
+        words.push(word.extract()?);
+    }
+    Ok(())
 }
 
 fn slices<'a>(words: &'a [Word<'_>]) -> SmallVec<[&'a [u8]; 8]> {

@@ -1,7 +1,7 @@
 //! The key commands that must be fast, and keys by the operators of a dictionary.
 
-use crate::client::{Client, named};
-use crate::word::Word;
+use crate::client::{Client, append};
+use crate::word::{Word, Words};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -11,13 +11,18 @@ impl Client {
     /// Return how many of the keys exist; one that is named twice counts twice.
     #[pyo3(signature = (*names))]
     fn exists<'py>(&self, names: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        self.call(names.py(), &named("EXISTS", names)?)
+        let mut words = Words::new();
+        words.push(Word::from("EXISTS"));
+        append(&mut words, names)?;
+        self.call(names.py(), &words)
     }
 
     /// Delete keys. Return how many there were.
     #[pyo3(signature = (*names))]
     fn delete<'py>(&self, names: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        let words = named("DEL", names)?;
+        let mut words = Words::new();
+        words.push(Word::from("DEL"));
+        append(&mut words, names)?;
         // Large values are freed by and by, so a few keys are deleted soon.
         match names.len() {
             0..=8 => self.call_short(names.py(), &words),

@@ -1,6 +1,6 @@
 //! The string commands that must be fast, and those that take times.
 
-use crate::client::{Client, many};
+use crate::client::{Client, append};
 use crate::errors;
 use crate::expiry::{Lifetime, Unit, span};
 use crate::reply;
@@ -173,10 +173,10 @@ impl Client {
         if keys.is_empty() && args.is_empty() {
             return Ok(pyo3::types::PyList::empty(py).into_any());
         }
-        let mut words = Words::with_capacity(1 + keys.len() + args.len());
+        let mut words = Words::new();
         words.push(Word::from("MGET"));
-        words.extend(many(&keys)?);
-        words.extend(many(args)?);
+        append(&mut words, &keys)?;
+        append(&mut words, args)?;
         self.call(py, &words)
     }
 
