@@ -44,8 +44,8 @@ impl Client {
         let session = shared.engine.session();
         Self {
             shared: Some(shared),
+            plain_db: AtomicUsize::new(session.plain_database().unwrap_or(NOT_PLAIN)),
             conversation: Mutex::new(Some(session)),
-            plain_db: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         }
     }

@@ -2,6 +2,8 @@
 
 use crate::client::{Client, Shared};
 use crate::clock::ManualClock;
+use crate::errors;
+use crate::word::{Word, flattened};
 use keyslot::EngineOptions;
 use keyslot::resp::{Encoder, Protocol};
 use keyslot::slot::SlotScheme;
@@ -23,13 +25,16 @@ pub(crate) struct Engine;
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (*, shards=1024, databases=16, scheme="redis", seed=0, clock=None))]
+    #[pyo3(signature = (*, shards=1024, databases=16, scheme="redis", seed=0, clock=None,
+                        settings=None))]
     fn new(
+        py: Python<'_>,
         shards: usize,
         databases: usize,
         scheme: &str,
         seed: u64,
         clock: Option<&Bound<'_, ManualClock>>,
+        settings: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let scheme = scheme_named(scheme)?;
         check_sizes(scheme, shards, databases)?;
@@ -37,9 +42,10 @@ impl Engine {
             Some(clock) => Box::new(clock.get().clock.clone()),
             None => Box::new(SystemClock::new()),
         };
+        let settings = settings.map(texts).transpose()?.unwrap_or_default();
         let options =
-            EngineOptions { scheme, shards, databases, clock, seed, ..EngineOptions::default() };
-        let engine = keyslot::Engine::new(options);
+            EngineOptions { scheme, shards, databases, clock, seed, settings, cluster: None };
+        let engine = keyslot::Engine::open(options).map_err(|error| errors::raised(py, &error))?;
         let shared = Arc::new(Shared { engine, closed: AtomicBool::new(false) });
         Ok(PyClassInitializer::from(Client::new(shared)).add_subclass(Self))
     }
@@ -88,6 +94,16 @@ fn scheme_named(name: &str) -> PyResult<SlotScheme> {
         "codis" => Ok(SlotScheme::Codis),
         _ => Err(PyValueError::new_err(format!("scheme is 'redis' or 'codis', not '{name}'"))),
     }
+}
+
+/// Names and values of settings as texts.
+fn texts(settings: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let words = flattened(settings)?;
+    let text = |object: &Bound<'_, PyAny>| -> PyResult<String> {
+        let word: Word<'_> = object.as_borrowed().extract()?;
+        Ok(String::from_utf8(word.bytes().to_vec())?)
+    };
+    words.chunks_exact(2).map(|pair| Ok((text(&pair[0])?, text(&pair[1])?))).collect()
 }
 
 fn check_sizes(scheme: SlotScheme, shards: usize, databases: usize) -> PyResult<()> {

@@ -4,9 +4,9 @@ use crate::client::{Client, append};
 use crate::errors;
 use crate::expiry::{Lifetime, Unit, span};
 use crate::reply;
-use crate::word::{Word, Words};
+use crate::word::{Word, Words, flattened};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 impl Client {
     /// The value of a string key.
@@ -171,7 +171,7 @@ impl Client {
         // A tuple of its own holds the keys, whatever happens to the list meanwhile.
         let keys = if is_one { PyTuple::new(py, [keys])? } else { tuple_of(keys)? };
         if keys.is_empty() && args.is_empty() {
-            return Ok(pyo3::types::PyList::empty(py).into_any());
+            return Ok(PyList::empty(py).into_any());
         }
         let mut words = Words::new();
         words.push(Word::from("MGET"));
@@ -182,22 +182,14 @@ impl Client {
 
     /// Store the values of a mapping under its keys, all at once.
     fn mset(&self, mapping: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let py = mapping.py();
-        let mut items = Vec::new();
-        if let Ok(mapping) = mapping.cast::<PyDict>() {
-            mapping.iter().for_each(|(key, value)| items.extend([key, value]));
-        } else {
-            for pair in mapping.cast::<PyMapping>()?.items()?.iter() {
-                let (key, value) = pair.extract()?;
-                items.extend([key, value]);
-            }
-        }
-        let mut words = Words::with_capacity(1 + items.len());
+        let items = flattened(mapping)?;
+        let mut words = Words::new();
+        words.reserve(1 + items.len());
         words.push(Word::from("MSET"));
         for item in &items {
             words.push(item.as_borrowed().extract()?);
         }
-        self.call(py, &words)?.is_truthy()
+        self.call(mapping.py(), &words)?.is_truthy()
     }
 
     /// Add ``amount`` to the integer that a key holds, zero if it does not exist. Return the sum.

@@ -3,7 +3,9 @@
 
 use crate::errors;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyMemoryView, PyString};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyMemoryView, PyString,
+};
 use smallvec::SmallVec;
 
 /// One word of a request.
@@ -80,6 +82,21 @@ fn integer<'a>(object: Borrowed<'_, '_, PyAny>) -> PyResult<Word<'a>> {
     }
     let text = object.py().get_type::<PyInt>().call_method1("__repr__", (object,))?;
     Ok(copied(text.extract::<&str>()?.as_bytes()))
+}
+
+/// The keys and values of a mapping, in turn.
+pub(crate) fn flattened<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let mut items = Vec::new();
+    if let Ok(mapping) = mapping.cast::<PyDict>() {
+        items.reserve(2 * mapping.len());
+        mapping.iter().for_each(|(key, value)| items.extend([key, value]));
+        return Ok(items);
+    }
+    for pair in mapping.cast::<PyMapping>()?.items()? {
+        let (key, value) = pair.extract()?;
+        items.extend([key, value]);
+    }
+    Ok(items)
 }
 
 fn copied<'a>(bytes: &[u8]) -> Word<'a> {

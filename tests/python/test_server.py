@@ -73,8 +73,28 @@ def test_settings_at_the_start():
     with keyslot.Engine(settings={"lfu-log-factor": 7, "maxmemory": "1mb"}) as engine:
         assert engine.config_get("maxmemory") == {"maxmemory": "1048576"}
         assert engine.config_get("lfu-log-factor") == {"lfu-log-factor": "7"}
+    with keyslot.Engine(settings={b"databases": b"2"}) as engine:
+        assert engine.select(1) is True
+        with pytest.raises(keyslot.ResponseError):
+            engine.select(2)
     with pytest.raises(keyslot.ResponseError):
         keyslot.Engine(settings={"no-such-setting": 1})
+    with pytest.raises(keyslot.ResponseError):
+        keyslot.Engine(settings={"maxmemory": "lots"})
+    with pytest.raises(TypeError):
+        keyslot.Engine(settings=["maxmemory"])
+    with pytest.raises(keyslot.DataError):
+        keyslot.Engine(settings={"maxmemory": None})
+
+
+def test_a_password_is_asked_for_whatever_the_call():
+    with keyslot.Engine(settings={"requirepass": "secret"}) as engine:
+        for call in (lambda: engine.get("key"), lambda: engine.set("key", 1), engine.dbsize):
+            with pytest.raises(keyslot.AuthenticationError, match="Authentication required."):
+                call()
+        assert engine.execute("AUTH", "secret") == b"OK"
+        assert engine.set("key", 1) is True
+        assert engine["key"] == b"1"
 
 
 def test_clients_know_themselves(engine):

@@ -111,8 +111,13 @@ def test_resp3_has_its_own_types(session):
     assert session.take_output() == b"$-1\r\n"
 
 
-def test_resp3_values_become_python_values(session):
-    session.execute("HELLO", 3)
+def test_resp3_values_become_python_values():
+    with keyslot.Engine(settings={"enable-debug-command": "yes"}) as engine:
+        engine.execute("HELLO", 3)
+        check_values(engine)
+
+
+def check_values(engine):
     values = {
         "double": 3.141,
         "true": True,
@@ -127,5 +132,5 @@ def test_resp3_values_become_python_values(session):
         "integer": 12345,
     }
     for name, value in values.items():
-        reply = session.execute("DEBUG", "PROTOCOL", name)
+        reply = engine.execute("DEBUG", "PROTOCOL", name)
         assert reply == value and type(reply) is type(value), name

@@ -99,7 +99,7 @@ impl Session {
     pub fn plain_database(&self) -> Option<usize> {
         let client = &self.client;
         let is_plain = client.reply == ReplyMode::On && !client.asking && !client.no_touch;
-        is_plain.then_some(client.db)
+        (is_plain && client.authenticated).then_some(client.db)
     }
 
     /// The version of the protocol that HELLO chose; RESP2 at first.
@@ -116,6 +116,8 @@ impl Session {
     /// in between.
     pub fn call(&mut self, words: &[&[u8]], sink: &mut dyn ReplySink) {
         self.engine.inner.call(&mut self.client, words, sink);
+        // HELLO counts for the output too.
+        self.out.set_protocol(self.client.protocol);
     }
 
     /// Carries out the complete requests at the front of `input`, and returns how much of it is

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from . import _keyslot
 from ._connection import ConnectionCommands
 from ._keys import KeyCommands
 from ._server import ServerCommands
 from ._strings import StringCommands
-from ._typing import Word
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,29 +30,13 @@ class Engine(_keyslot.Engine, Commands):
     at once. ``databases`` is how many there are to ``select``. ``scheme`` says how keys map to
     slots: ``"redis"`` or ``"codis"``. ``seed`` decides what chance decides: engines with the same
     seed, clock and input give the same output. ``clock`` is a ``ManualClock``, or ``None`` for the
-    system's. ``settings`` are given to ``config_set``.
+    system's. ``settings`` are a mapping of what ``config_set`` takes, and of what may be chosen
+    only here.
 
     Use it in a ``with`` statement to free everything at the end of it.
     """
 
     __slots__ = ("__weakref__",)
-
-    def __new__(
-        cls,
-        *,
-        shards: int = 1024,
-        databases: int = 16,
-        scheme: Literal["redis", "codis"] = "redis",
-        seed: int = 0,
-        clock: _keyslot.ManualClock | None = None,
-        settings: Mapping[str, Word] | None = None,
-    ) -> Self:
-        self = super().__new__(
-            cls, shards=shards, databases=databases, scheme=scheme, seed=seed, clock=clock
-        )
-        for name, value in (settings or {}).items():
-            self.config_set(name, value)
-        return self
 
     def session(self) -> Session:
         """Open a session, which keeps its own database, protocol version and name."""
