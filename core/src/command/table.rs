@@ -13,6 +13,9 @@ use std::sync::OnceLock;
 /// Carries out a command.
 pub(crate) type Handler = fn(&mut Call<'_, '_>) -> Result<(), Error>;
 
+/// Finds the keys among the words of a request. None if the words do not fit.
+pub(crate) type FindKeys = fn(&[&[u8]]) -> Option<KeyPlaces>;
+
 /// What a command is about, as COMMAND DOCS groups it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
@@ -189,6 +192,7 @@ pub(crate) struct Command {
     pub(crate) summary: &'static str,
     /// The Redis version that brought it.
     pub(crate) since: &'static str,
+    /// How the work grows, as COMMAND DOCS prints it; empty if nothing is said of it.
     pub(crate) complexity: &'static str,
     pub(crate) group: Group,
     /// A union of [`flag`]s.
@@ -207,7 +211,7 @@ pub(crate) struct Command {
     /// The key specifications, if the grammar cannot express them; then `keys` is empty.
     pub(crate) key_specs: &'static [KeySpec],
     /// Finds the keys of a request, if the key specifications cannot, or not how each is used.
-    pub(crate) find_keys: Option<fn(&[&[u8]]) -> Option<KeyPlaces>>,
+    pub(crate) find_keys: Option<FindKeys>,
     /// How many words there may be, if the grammar tells it wrong; negative for "at least".
     pub(crate) arity: Option<i32>,
     pub(crate) subcommands: &'static [Command],
