@@ -12,5 +12,6 @@ pub mod slot;
 mod structs;
 pub mod time;
 mod value;
+pub use command::HostFigures;
 pub use engine::{Engine, EngineOptions, Migration, Session};
 pub use migration::{MigrationEvent, MigrationLimits, MigrationStatus, Mode};

@@ -1,7 +1,7 @@
 //! DUMP and RESTORE: values as bytes, out of one keyspace and into another.
 
 use super::call::Call;
-use super::table::{Command, Group, flag, key_use};
+use super::table::{Command, Group, category, flag, key_use};
 use crate::error::Error;
 use crate::keyspace::Expiry;
 use crate::resp::number::parse_i64;
@@ -31,6 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: RESTORE_COMPLEXITY,
         group: Group::Generic,
         flags: flag::WRITE | flag::DENYOOM,
+        categories: Some(category::KEYSPACE | category::DANGEROUS),
         grammar: RESTORE_GRAMMAR,
         keys: &[key_use::OW | key_use::UPDATE],
         history: RESTORE_HISTORY,
@@ -44,6 +45,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: RESTORE_COMPLEXITY,
         group: Group::Server,
         flags: flag::WRITE | flag::DENYOOM | flag::ASKING,
+        categories: Some(category::KEYSPACE | category::DANGEROUS),
         grammar: RESTORE_GRAMMAR,
         keys: &[key_use::OW | key_use::UPDATE],
         history: RESTORE_HISTORY,
@@ -65,8 +67,8 @@ const RESTORE_HISTORY: &[(&str, &str)] = &[
     ("5.0.0", "Added the `ABSTTL` modifier."),
     ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
 ];
-const RESTORE_GRAMMAR: &str = "key ttl:integer serialized-value [REPLACE] [ABSTTL] [IDLETIME \
-                                seconds:integer] [FREQ frequency:integer]";
+const RESTORE_GRAMMAR: &str = "key ttl:integer serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] \
+                               [IDLETIME seconds:integer@5.0.0] [FREQ frequency:integer@5.0.0]";
 
 fn dump(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.keys.read(&call.located[0]) {
@@ -133,7 +135,7 @@ fn expiry(ttl_ms: i64, absolute: bool, now_ms: u64) -> Expiry {
 fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = RestoreOptions::parse(&call.words[4..])?;
     let key = call.key(0);
-    if !options.replace && call.keys.contains(&key) {
+    if !options.replace && call.keys.touch(&key) {
         return Err(Error::BUSY_KEY);
     }
     let ttl_ms = parse_i64(call.words[2]).ok_or(Error::NOT_INTEGER)?;

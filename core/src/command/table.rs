@@ -13,6 +13,9 @@ use std::sync::OnceLock;
 /// Carries out a command.
 pub(crate) type Handler = fn(&mut Call<'_, '_>) -> Result<(), Error>;
 
+/// Finds the keys among the words of a request. None if the words do not fit.
+pub(crate) type FindKeys = fn(&[&[u8]]) -> Option<KeyPlaces>;
+
 /// What a command is about, as COMMAND DOCS groups it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
@@ -21,6 +24,29 @@ pub(crate) enum Group {
     Generic,
     Server,
     String,
+}
+
+impl Group {
+    /// The name that COMMAND DOCS prints.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Connection => "connection",
+            Self::Generic => "generic",
+            Self::Server => "server",
+            Self::String => "string",
+        }
+    }
+
+    /// The [`category`]s of its commands, unless their entries say others.
+    fn categories(self) -> u32 {
+        match self {
+            Self::Cluster | Self::Server => 0,
+            Self::Connection => category::CONNECTION,
+            Self::Generic => category::KEYSPACE,
+            Self::String => category::STRING,
+        }
+    }
 }
 
 /// Properties of a command, named as COMMAND INFO prints them.
@@ -39,12 +65,34 @@ pub(crate) mod flag {
     pub(crate) const ASKING: u32 = 1 << 11;
     pub(crate) const FAST: u32 = 1 << 12;
     pub(crate) const NO_AUTH: u32 = 1 << 13;
-    pub(crate) const MAY_REPLICATE: u32 = 1 << 14;
     pub(crate) const NO_MULTI: u32 = 1 << 15;
     pub(crate) const ALLOW_BUSY: u32 = 1 << 16;
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 17;
     pub(crate) const NO_MANDATORY_KEYS: u32 = 1 << 18;
     pub(crate) const MOVABLEKEYS: u32 = 1 << 19;
+
+    /// The names in the order in which they are printed.
+    pub(crate) const NAMES: &[(u32, &str)] = &[
+        (WRITE, "write"),
+        (READONLY, "readonly"),
+        (DENYOOM, "denyoom"),
+        (ADMIN, "admin"),
+        (PUBSUB, "pubsub"),
+        (NOSCRIPT, "noscript"),
+        (BLOCKING, "blocking"),
+        (LOADING, "loading"),
+        (STALE, "stale"),
+        (SKIP_MONITOR, "skip_monitor"),
+        (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
+        (FAST, "fast"),
+        (NO_AUTH, "no_auth"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
+        (NO_ASYNC_LOADING, "no_async_loading"),
+        (NO_MULTI, "no_multi"),
+        (MOVABLEKEYS, "movablekeys"),
+        (ALLOW_BUSY, "allow_busy"),
+    ];
 }
 
 /// What a command does with a key, named as key specifications print it.
@@ -60,6 +108,21 @@ pub(crate) mod key_use {
     pub(crate) const NOT_KEY: u16 = 1 << 8;
     pub(crate) const INCOMPLETE: u16 = 1 << 9;
     pub(crate) const VARIABLE_FLAGS: u16 = 1 << 10;
+
+    /// The names in the order in which they are printed.
+    pub(crate) const NAMES: &[(u16, &str)] = &[
+        (RO, "RO"),
+        (RW, "RW"),
+        (OW, "OW"),
+        (RM, "RM"),
+        (ACCESS, "access"),
+        (UPDATE, "update"),
+        (INSERT, "insert"),
+        (DELETE, "delete"),
+        (NOT_KEY, "not_key"),
+        (INCOMPLETE, "incomplete"),
+        (VARIABLE_FLAGS, "variable_flags"),
+    ];
 }
 
 /// Classes of commands that access control knows, named as COMMAND INFO prints them. Most follow
@@ -86,6 +149,31 @@ pub(crate) mod category {
     pub(crate) const CONNECTION: u32 = 1 << 18;
     pub(crate) const TRANSACTION: u32 = 1 << 19;
     pub(crate) const SCRIPTING: u32 = 1 << 20;
+
+    /// The names in the order in which they are printed.
+    pub(crate) const NAMES: &[(u32, &str)] = &[
+        (KEYSPACE, "keyspace"),
+        (READ, "read"),
+        (WRITE, "write"),
+        (SET, "set"),
+        (SORTEDSET, "sortedset"),
+        (LIST, "list"),
+        (HASH, "hash"),
+        (STRING, "string"),
+        (BITMAP, "bitmap"),
+        (HYPERLOGLOG, "hyperloglog"),
+        (GEO, "geo"),
+        (STREAM, "stream"),
+        (PUBSUB, "pubsub"),
+        (ADMIN, "admin"),
+        (FAST, "fast"),
+        (SLOW, "slow"),
+        (BLOCKING, "blocking"),
+        (DANGEROUS, "dangerous"),
+        (CONNECTION, "connection"),
+        (TRANSACTION, "transaction"),
+        (SCRIPTING, "scripting"),
+    ];
 }
 
 /// Since when a command is not the one to use, and which is.
@@ -103,6 +191,7 @@ pub(crate) struct Command {
     pub(crate) summary: &'static str,
     /// The Redis version that brought it.
     pub(crate) since: &'static str,
+    /// How the work grows, as COMMAND DOCS prints it; empty if nothing is said of it.
     pub(crate) complexity: &'static str,
     pub(crate) group: Group,
     /// A union of [`flag`]s.
@@ -121,7 +210,7 @@ pub(crate) struct Command {
     /// The key specifications, if the grammar cannot express them; then `keys` is empty.
     pub(crate) key_specs: &'static [KeySpec],
     /// Finds the keys of a request, if the key specifications cannot, or not how each is used.
-    pub(crate) find_keys: Option<fn(&[&[u8]]) -> Option<KeyPlaces>>,
+    pub(crate) find_keys: Option<FindKeys>,
     /// How many words there may be, if the grammar tells it wrong; negative for "at least".
     pub(crate) arity: Option<i32>,
     pub(crate) subcommands: &'static [Command],
@@ -159,6 +248,10 @@ impl Command {
         internal: false,
         handler: container,
     };
+
+    /// What the entry of a command that only holds subcommands leaves out.
+    pub(crate) const CONTAINER: Self =
+        Self { complexity: "Depends on subcommand.", ..Self::DEFAULT };
 
     /// The HELP of a container, which prints the container's `help`. An entry adds `since` and
     /// `group`.
@@ -206,6 +299,8 @@ pub(crate) struct Spec {
     pub(crate) arity: i32,
     /// The entry's flags and those that follow from the keys.
     pub(crate) flags: u32,
+    /// A union of [`category`]s.
+    pub(crate) categories: u32,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) key_specs: Vec<KeySpec>,
     /// Where the keys are: the first, the last (from the end if negative), the step. All zero
@@ -246,6 +341,7 @@ impl Spec {
             subcommands: subcommands.map(|one| Self::derive(one, Some(command))).collect(),
             arity,
             flags,
+            categories: categories(command),
             arguments,
             key_range: key_spec::legacy_range(&key_specs),
             single_key: single_key(flags, &key_specs),
@@ -295,6 +391,23 @@ fn arity(command: &Command, own_words: usize, arguments: Width) -> i32 {
     command.arity.unwrap_or(derived)
 }
 
+fn categories(command: &Command) -> u32 {
+    let is_container = !command.subcommands.is_empty();
+    let own = if is_container { 0 } else { command.group.categories() };
+    let own = command.categories.unwrap_or(own);
+    let from_flags = [
+        (flag::WRITE, category::WRITE),
+        (flag::READONLY, category::READ),
+        (flag::ADMIN, category::ADMIN | category::DANGEROUS),
+        (flag::PUBSUB, category::PUBSUB),
+        (flag::FAST, category::FAST),
+        (flag::BLOCKING, category::BLOCKING),
+    ];
+    let implied = from_flags.iter().filter(|(flag, _)| command.flags & flag != 0);
+    let all = implied.fold(own, |all, (_, category)| all | category);
+    all | if all & category::FAST == 0 { category::SLOW } else { 0 }
+}
+
 fn single_key(flags: u32, specs: &[KeySpec]) -> Option<usize> {
     let [only] = specs else { return None };
     if flags & (flag::MOVABLEKEYS | flag::BLOCKING) != 0 || !only.is_key() {
@@ -307,14 +420,79 @@ fn single_key(flags: u32, specs: &[KeySpec]) -> Option<usize> {
 pub(crate) fn specs() -> &'static [Spec] {
     static SPECS: OnceLock<Vec<Spec>> = OnceLock::new();
     SPECS.get_or_init(|| {
-        let commands = FAMILIES.iter().chain(&super::key::COMMANDS).copied().flatten();
+        let commands = FAMILIES.iter().copied().flatten().copied().flatten();
         commands.map(|command| Spec::derive(command, None)).collect()
     })
 }
 
-const FAMILIES: &[&[Command]] = &[
-    super::cluster::COMMANDS,
-    super::connection::COMMANDS,
-    super::dump::COMMANDS,
-    super::string::COMMANDS,
+/// The families, each as the lists of its files.
+const FAMILIES: &[&[&[Command]]] = &[
+    &[super::cluster::COMMANDS],
+    &[super::connection::COMMANDS],
+    &[super::dump::COMMANDS],
+    &[super::introspect::COMMANDS],
+    &super::key::COMMANDS,
+    &[super::server::COMMANDS],
+    &[super::string::COMMANDS],
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Spec> {
+        specs().iter().flat_map(|spec| std::iter::once(spec).chain(&spec.subcommands))
+    }
+
+    #[test]
+    fn every_entry_says_what_it_has_to() {
+        for spec in all() {
+            let name = spec.command.name;
+            assert!(!name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_uppercase()));
+            assert!(!spec.command.summary.is_empty(), "{name} has no summary");
+            let is_container = !spec.subcommands.is_empty();
+            assert_eq!(is_container, !spec.command.help.is_empty(), "the help of {name}");
+            let help = spec.subcommands.iter().any(|one| one.command.name == "help");
+            assert_eq!(is_container, help, "the subcommand HELP of {name}");
+        }
+    }
+
+    #[test]
+    fn no_two_commands_have_the_same_name() {
+        let mut names: Vec<_> = all().map(|spec| &*spec.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    }
+
+    #[test]
+    fn a_single_key_is_there_in_every_request_that_has_enough_words() {
+        let mut found = 0;
+        for spec in all() {
+            let Some(place) = spec.single_key() else { continue };
+            found += 1;
+            let least = spec.arity.unsigned_abs() as usize;
+            assert!(place < least, "{}", spec.name);
+            let words = vec![&b"word"[..]; least];
+            assert_eq!(spec.key_places(&words)[..], [place], "{}", spec.name);
+        }
+        assert!(found > 0);
+    }
+
+    #[test]
+    fn a_command_with_several_keys_has_no_single_one() {
+        let spec = |name: &str| all().find(|spec| &*spec.name == name).unwrap();
+        assert_eq!(spec("get").single_key(), Some(1));
+        assert_eq!(spec("object|freq").single_key(), Some(2));
+        for name in ["mget", "mset", "rename", "ping", "command|info"] {
+            assert_eq!(spec(name).single_key(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_either_fast_or_slow() {
+        for spec in all() {
+            let speed = spec.categories & (category::FAST | category::SLOW);
+            assert_eq!(speed.count_ones(), 1, "{}", spec.name);
+        }
+    }
+}

@@ -1,10 +1,6 @@
 //! Which records expire, and in what order. Deleting them is the partition's work.
 
-use std::collections::BTreeSet;
-
-/// Bytes a tree of pairs takes for each pair: 16 of them, in nodes of up to 11 that are filled by
-/// two thirds on average, with the nodes' own heads.
-const PAIR_BYTES: usize = 24;
+use crate::structs::sorted::SortedSet;
 
 const SLOT_BITS: u32 = 14;
 /// Times are cut to 50 bits, some 35,000 years; what is due later than that is never looked for,
@@ -38,7 +34,7 @@ impl Due {
 /// hash would be one pair here; the second would then go when it is next looked at, not before.
 #[derive(Debug, Default)]
 pub(super) struct DueSet {
-    pairs: BTreeSet<Due>,
+    pairs: SortedSet<Due>,
 }
 
 impl DueSet {
@@ -47,7 +43,7 @@ impl DueSet {
     }
 
     pub(super) fn remove(&mut self, expire_ms: u64, slot: usize, hash: u64) {
-        self.pairs.remove(&Due::new(expire_ms, slot, hash));
+        self.pairs.remove(Due::new(expire_ms, slot, hash));
     }
 
     /// How many records expire.
@@ -57,16 +53,16 @@ impl DueSet {
 
     /// The first to expire.
     pub(super) fn first(&self) -> Option<Due> {
-        self.pairs.first().copied()
+        self.pairs.first()
     }
 
     /// Those that are expired at `now_ms`, the earliest first.
     pub(super) fn due(&self, now_ms: u64) -> impl Iterator<Item = Due> {
-        self.pairs.iter().copied().take_while(move |due| due.expire_ms() < now_ms)
+        self.pairs.iter().take_while(move |due| due.expire_ms() < now_ms)
     }
 
     pub(super) fn forget(&mut self, due: Due) {
-        self.pairs.remove(&due);
+        self.pairs.remove(due);
     }
 
     /// When they expire, the earliest first.
@@ -75,6 +71,6 @@ impl DueSet {
     }
 
     pub(super) fn footprint(&self) -> usize {
-        self.pairs.len() * PAIR_BYTES
+        self.pairs.footprint()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::due::DueSet;
 use super::graveyard::Grave;
-use super::{Expiry, Key};
+use super::{DatabaseMemory, Key};
 use crate::structs::allocation;
 use crate::structs::entry::NewBody;
 use crate::structs::table::{Place, SegmentedTable};
@@ -53,11 +53,18 @@ impl Partition {
     }
 
     /// What all of this takes from the allocator.
-    pub(super) fn footprint(&self) -> usize {
-        allocation::footprint(size_of_val(&*self.slots))
-            + self.table_bytes
-            + self.record_bytes
-            + self.due.footprint()
+    fn footprint(&self) -> usize {
+        let mut memory = DatabaseMemory::default();
+        self.add_to(&mut memory);
+        memory.total()
+    }
+
+    /// Adds what all of this takes from the allocator, by purpose.
+    pub(super) fn add_to(&self, memory: &mut DatabaseMemory) {
+        memory.keys += self.keys;
+        memory.records += self.record_bytes;
+        memory.tables += allocation::footprint(size_of_val(&*self.slots)) + self.table_bytes;
+        memory.due += self.due.footprint();
     }
 
     /// The table of a slot; an empty one owns nothing.
@@ -223,7 +230,8 @@ impl Partition {
     /// Takes everything out, to be freed by the caller or by and by.
     pub(super) fn take_all(&mut self) -> Grave {
         let taken = std::mem::take(self);
-        Grave::Tables { bytes: taken.footprint(), tables: taken.slots.into_vec() }
+        let bytes = taken.footprint() - taken.due.footprint();
+        Grave::Tables { bytes, tables: taken.slots.into_vec() }
     }
 
     /// Takes the records of one slot out.
@@ -245,6 +253,29 @@ impl Partition {
         self.table_bytes -= tables_before;
         self.record_bytes -= bytes - tables_before;
         Some(Grave::Tables { bytes, tables: vec![table] })
+    }
+}
+
+#[cfg(test)]
+impl Partition {
+    /// Counts everything anew and compares it with what is kept. Returns the earliest expiry time.
+    pub(super) fn check_counts(&self, hash_of: impl Fn(&Record) -> u64) -> Option<u64> {
+        let tables = || self.slots.iter();
+        assert_eq!(self.keys, tables().map(SegmentedTable::len).sum::<usize>());
+        assert_eq!(self.table_bytes, tables().map(SegmentedTable::footprint).sum::<usize>());
+        let records = || tables().flat_map(SegmentedTable::iter);
+        assert_eq!(self.record_bytes, records().map(footprint_of).sum::<usize>());
+        let mut due = DueSet::default();
+        for (at, table) in tables().enumerate() {
+            for record in table.iter() {
+                if let Some(expire_ms) = record.expire_ms() {
+                    due.insert(expire_ms, at, hash_of(record));
+                }
+            }
+        }
+        assert_eq!(self.due.len(), due.len());
+        assert!(self.due.times_ms().eq(due.times_ms()));
+        records().filter_map(Record::expire_ms).min()
     }
 }
 

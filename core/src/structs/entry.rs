@@ -9,15 +9,15 @@
 //! The head holds the access clock (24 bits), a tag that belongs to the caller (4 bits), the class
 //! of the body (2 bits), whether an expiry time is present and whether the lengths are the wide
 //! ones in brackets. A body is bytes, an integer of 8 bytes, or a boxed object.
-//! A 32-byte key with a 64-byte value takes 103 bytes, and 112 in the allocator.
+//! A 32-byte key with a 64-byte value takes 103 bytes, and 104 in the arena.
 //!
 //! The pointer itself is kept in six bytes: user space lies below 2^47 on the platforms that Rust
 //! has allocators for, unless a program asks the kernel for more. In tables that are half full it
 //! saves four bytes a key.
 
-use super::allocation;
+use super::arena;
 use super::prefetch::prefetch;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -123,7 +123,7 @@ impl Shape {
     /// The layout rounds up to what the allocator would hand out anyway, so that a body may change
     /// its length a little without a new allocation.
     fn layout(self) -> Layout {
-        Layout::from_size_align(allocation::usable(self.size()), ALIGN)
+        Layout::from_size_align(arena::usable(self.size()), ALIGN)
             .expect("key and body are below 4 GiB each")
     }
 }
@@ -148,6 +148,10 @@ impl Start {
         let mut start = [0; START_BYTES];
         start.copy_from_slice(&address[..START_BYTES]);
         Self(start)
+    }
+
+    fn as_non_null(self) -> NonNull<u8> {
+        NonNull::new(self.as_ptr()).expect("it was not null when it was kept")
     }
 
     #[inline(always)]
@@ -279,7 +283,7 @@ impl<O> Entry<O> {
 
     /// Bytes that the entry itself takes from the allocator, without a boxed object.
     pub(crate) fn footprint(&self) -> usize {
-        allocation::footprint(self.shape().size())
+        arena::footprint(self.shape().size())
     }
 
     /// Starts to bring the entry's first cache lines near: those of a 32-byte key and a 64-byte
@@ -293,11 +297,8 @@ impl<O> Entry<O> {
     }
 
     fn allocate(shape: Shape, tag: u8, clock: u32) -> Self {
-        let layout = shape.layout();
-        // SAFETY: the layout is never of size zero, since a head of 4 bytes is always there.
-        let start = unsafe { alloc(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        let mut entry = Self { start: Start::new(start), owns: PhantomData };
+        let start = Start::new(arena::allocate(shape.layout()));
+        let mut entry = Self { start, owns: PhantomData };
         entry.write_head(shape, tag, clock);
         entry
     }
@@ -376,7 +377,7 @@ impl<O> Entry<O> {
         let shell = ManuallyDrop::new(self);
         // SAFETY: the allocation was made with the layout of this very shape, or of one with the
         // same layout, which `set_body` checks before it writes another shape in place.
-        unsafe { dealloc(shell.start.as_ptr(), shell.shape().layout()) };
+        unsafe { arena::deallocate(shell.start.as_non_null(), shell.shape().layout()) };
     }
 
     #[inline]
@@ -407,7 +408,7 @@ impl<O> Drop for Entry<O> {
     fn drop(&mut self) {
         drop(self.take_boxed(self.shape()));
         // SAFETY: as in `free_shell`; the entry is not used after its drop.
-        unsafe { dealloc(self.start.as_ptr(), self.shape().layout()) };
+        unsafe { arena::deallocate(self.start.as_non_null(), self.shape().layout()) };
     }
 }
 
@@ -534,7 +535,7 @@ mod tests {
     fn a_small_key_and_value_cost_seven_bytes_more_than_they_hold() {
         let entry = Entry::<()>::new(&[1; 32], 0, NewBody::Bytes(&[2; 64]), None, 0);
         assert_eq!(entry.shape().size(), 103);
-        assert_eq!(entry.footprint(), 112);
+        assert_eq!(entry.footprint(), 104);
     }
 
     #[test]

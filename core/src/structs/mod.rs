@@ -2,6 +2,8 @@
 //! type or a clock.
 
 pub(crate) mod allocation;
+pub(crate) mod arena;
 pub(crate) mod entry;
 pub(crate) mod prefetch;
+pub(crate) mod sorted;
 pub(crate) mod table;

@@ -21,7 +21,10 @@
 //! every 2^-depth of the hash space.
 
 use super::allocation::footprint;
-use hashbrown::HashTable;
+use super::arena::{self, Arena};
+
+/// A segment, or a small table as a whole.
+type HashTable<T> = hashbrown::HashTable<T, Arena>;
 
 /// A segment of this many entries splits when one more comes.
 pub(crate) const SEGMENT_LEN_MAX: usize = 448;
@@ -81,7 +84,7 @@ fn top_bits(hash: u64, bits: u32) -> u64 {
 }
 
 fn table_footprint<T>(table: &HashTable<T>) -> usize {
-    footprint(table.allocation_size())
+    arena::footprint(table.allocation_size())
 }
 
 /// The walk's place of an entry with this hash.
@@ -98,7 +101,7 @@ impl<T> Default for SegmentedTable<T> {
 impl<T> SegmentedTable<T> {
     /// An empty table, which owns no memory.
     pub(crate) const fn new() -> Self {
-        Self { root: Root::One(HashTable::new()) }
+        Self { root: Root::One(HashTable::new_in(Arena)) }
     }
 
     /// How many entries there are.
@@ -361,8 +364,8 @@ impl<T> Directory<T> {
         old.depth += 1;
         old.prefix <<= 1;
         let (depth, upper_prefix) = (old.depth, old.prefix | 1);
-        let mut lower = HashTable::new();
-        let mut upper = HashTable::new();
+        let mut lower = HashTable::new_in(Arena);
+        let mut upper = HashTable::new_in(Arena);
         for entry in std::mem::take(&mut old.table) {
             let hash = hash_of(&entry);
             let half = if top_bits(hash, depth) == upper_prefix { &mut upper } else { &mut lower };
@@ -464,7 +467,7 @@ fn take_bucket<T>(table: &mut HashTable<T>, bucket: u32) -> T {
 /// Shrinks only when seven eighths are unused, or an insert and remove pair would thrash.
 fn shrink<T>(table: &mut HashTable<T>, hash_of: &impl Fn(&T) -> u64) {
     if table.is_empty() {
-        *table = HashTable::new();
+        *table = HashTable::new_in(Arena);
     } else if table.len() * 8 < table.num_buckets() {
         table.shrink_to(table.len() * 2, |entry| inner_hash(hash_of(entry)));
     }

@@ -112,14 +112,6 @@ pub(crate) fn restore(payload: &[u8], len_max: u64) -> Result<Restored<'_>, Erro
     value.filter(|_| reader.is_at_end()).ok_or(BAD_DATA)
 }
 
-/// Reads whatever bytes it is given as a payload, with the right seal put under them. For fuzzing.
-#[cfg(fuzzing)]
-pub(crate) fn restore_unsealed(value: &[u8]) {
-    let mut payload = value.to_vec();
-    seal(RDB_VERSION, 0, &mut payload);
-    let _ = restore(&payload, 1 << 20);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,8 @@ mod existence;
 mod expire;
 mod object;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use super::table::Command;

@@ -32,7 +32,7 @@ pub(super) const COMMANDS: &[Command] = &[
         group: Group::Generic,
         flags: flag::READONLY,
         tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
-        grammar: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type]",
+        grammar: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type@6.0.0]",
         history: &[("6.0.0", "Added the `TYPE` subcommand.")],
         handler: scan,
         ..Command::DEFAULT
@@ -89,10 +89,12 @@ enum Range {
 
 impl Range {
     fn of(pattern: &[u8], keyspace: &Keyspace) -> Self {
+        let scheme = keyspace.scheme();
         match glob::literal(pattern) {
             Literal::Whole(key) => Self::Key(key),
-            Literal::Prefix(prefix) if holds_tag(&prefix) => {
-                Self::Slot(keyspace.scheme().slot(&prefix))
+            // A tag that is complete decides the slot, whatever follows it.
+            Literal::Prefix(prefix) if scheme.tag(&prefix).len() < prefix.len() => {
+                Self::Slot(scheme.slot(&prefix))
             }
             Literal::Prefix(_) => Self::All,
         }
@@ -106,13 +108,6 @@ impl Range {
             Self::All => None,
         }
     }
-}
-
-/// Whether the slot of every key with this prefix follows from the prefix: it holds a hash tag,
-/// from the first `{` to the next `}` with something between.
-fn holds_tag(prefix: &[u8]) -> bool {
-    let Some(open) = memchr::memchr(b'{', prefix) else { return false };
-    memchr::memchr(b'}', &prefix[open + 1..]).is_some_and(|len| len > 0)
 }
 
 fn keys(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -276,14 +271,5 @@ mod tests {
         ] {
             assert_eq!(cursor(text.as_bytes()), number, "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_prefix_decides_the_slot_only_by_a_tag_that_is_not_empty() {
-        assert!(holds_tag(b"a{b}"));
-        assert!(holds_tag(b"{{}"));
-        assert!(!holds_tag(b"a{b"));
-        assert!(!holds_tag(b"}a{"));
-        assert!(!holds_tag(b"{}{a}"));
     }
 }

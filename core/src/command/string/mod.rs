@@ -170,9 +170,9 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys to retrieve.",
         group: Group::String,
         flags: flag::READONLY | flag::FAST,
+        tips: &["request_policy:multi_shard"],
         grammar: "key...",
         keys: &[key_use::RO | key_use::ACCESS],
-        tips: &["request_policy:multi_shard"],
         handler: read::mget,
         ..Command::DEFAULT
     },
@@ -183,9 +183,9 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys to set.",
         group: Group::String,
         flags: flag::WRITE | flag::DENYOOM,
+        tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
         grammar: "data=(key value)...",
         keys: &[key_use::OW | key_use::UPDATE],
-        tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
         handler: write::mset,
         ..Command::DEFAULT
     },
@@ -220,9 +220,10 @@ pub(super) const COMMANDS: &[Command] = &[
                   doesn't exist.",
         group: Group::String,
         flags: flag::WRITE | flag::DENYOOM,
-        grammar: "key value condition=[NX | XX | IFEQ comparison-value] [GET] expiration=[EX \
-                  seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | \
-                  PXAT unix-time-milliseconds:unix-time | KEEPTTL]",
+        grammar: "key value condition=[NX@2.6.12 | XX@2.6.12 | IFEQ comparison-value@8.1.0] \
+                  [GET@6.2.0] expiration=[EX seconds:integer@2.6.12 | PX \
+                  milliseconds:integer@2.6.12 | EXAT unix-time-seconds:unix-time@6.2.0 | PXAT \
+                  unix-time-milliseconds:unix-time@6.2.0 | KEEPTTL@6.0.0]",
         keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE | key_use::VARIABLE_FLAGS],
         key_notes: &["RW and ACCESS due to the optional `GET` argument"],
         find_keys: Some(write::keys_of_set),

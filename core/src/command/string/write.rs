@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Key};
 use crate::resp::number::parse_i64;
 use crate::value::{Object, string};
-use smallvec::smallvec;
 
 /// Stores a text under a key, over whatever it held. A time in the past deletes the key.
 fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
@@ -20,6 +19,18 @@ fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
         return;
     }
     keys.put(key, string::TAG, string::encode(text), expiry);
+}
+
+/// The key of SET, which is read too if the old value is asked for or compared.
+pub(super) fn keys_of_set(words: &[&[u8]]) -> Option<KeyPlaces> {
+    let is_read =
+        |word: &&[u8]| word.eq_ignore_ascii_case(b"GET") || word.eq_ignore_ascii_case(b"IFEQ");
+    let uses = if words.iter().skip(3).any(is_read) {
+        key_use::RW | key_use::ACCESS | key_use::UPDATE
+    } else {
+        key_use::OW | key_use::UPDATE
+    };
+    words.get(1).map(|_| KeyPlaces::from_iter([KeyPlace { place: 1, uses }]))
 }
 
 /// When SET stores.
@@ -101,13 +112,6 @@ impl<'a> SetOptions<'a> {
         }
         Ok(())
     }
-}
-
-/// What a SET does with its key: it reads it only with GET.
-pub(super) fn keys_of_set(words: &[&[u8]]) -> Option<KeyPlaces> {
-    let reads = words.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"get"));
-    let uses = if reads { key_use::RW | key_use::ACCESS } else { key_use::OW } | key_use::UPDATE;
-    Some(smallvec![KeyPlace { place: 1, uses }])
 }
 
 pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {

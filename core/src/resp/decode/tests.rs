@@ -243,6 +243,9 @@ fn plain_reply(rest: &mut &[u8]) -> Result<Reply, Stop> {
         }
         b'$' | b'!' | b'=' => {
             let len = usize::try_from(number?).map_err(|_| Stop::Wrong)?;
+            if len > 512 << 20 {
+                return Err(Stop::Wrong);
+            }
             let text = ahead.get(..len + 2).ok_or(Stop::Short)?;
             ahead = &ahead[len + 2..];
             let text = text.strip_suffix(b"\r\n").ok_or(Stop::Wrong)?;
@@ -348,7 +351,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn what_is_encoded_is_decoded(replies in prop::collection::vec(any_reply(), 1..4), piece in 1usize..50) {
+    fn what_is_encoded_is_decoded(
+        replies in prop::collection::vec(any_reply(), 1..4),
+        piece in 1usize..50,
+    ) {
         for protocol in [Protocol::Resp2, Protocol::Resp3] {
             let input = encode(&replies, protocol);
             let expected: Vec<_> = replies.iter().map(|reply| rebuild(reply, protocol)).collect();

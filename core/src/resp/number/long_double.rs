@@ -8,8 +8,8 @@ use rustc_apfloat::Round::NearestTiesToEven;
 use rustc_apfloat::ieee::X87DoubleExtended;
 use std::ops::Add;
 
-/// A float with a fraction of 64 bits and an exponent of 15, which rounds to the nearest and ties to
-/// even. Redis counts in it, so that a decimal with few digits stays what it was.
+/// A float with a fraction of 64 bits and an exponent of 15, which rounds to the nearest and ties
+/// to even. Redis counts in it, so that a decimal with few digits stays what it was.
 #[derive(Clone, Copy, Debug)]
 pub struct LongDouble(X87DoubleExtended);
 
@@ -73,7 +73,7 @@ impl LongDouble {
     }
 
     /// The magnitude of a finite value, as an integer and the power of two that it counts.
-    fn parts(self) -> (u64, i32) {
+    pub(super) fn parts(self) -> (u64, i32) {
         let bits = self.0.to_bits();
         let biased = (bits >> 64) as i32 & 0x7fff;
         (bits as u64, biased.max(1) - EXPONENT_BIAS)

@@ -1,0 +1,276 @@
+//! Small blocks for records and tables, packed without heads into slabs of huge pages.
+//!
+//! ```text
+//! chunk   2 MiB, aligned, from the system; a huge page where the system has them
+//!   slab  64 KiB, aligned: | head | block | block | ... |     blocks of one size
+//! ```
+//! A record is looked up far more often than it is made, and with a million of them every look-up
+//! misses the processor's map of 4 KiB pages; on huge pages it does not. A general allocator also
+//! puts eight bytes in front of each block.
+//!
+//! Sizes step by 8 bytes up to 1 KiB and by 64 up to 4 KiB; larger blocks come from the system's
+//! allocator. Threads are spread over stripes, each with a lock and slabs of its own; a block goes
+//! back to the stripe that its slab belongs to. A slab without blocks goes back to its chunk, a
+//! chunk without slabs to the system, except for one that is kept.
+//!
+//! Built with `--cfg keyslot_plain_allocation`, all blocks come from the system's allocator, so
+//! that a sanitizer sees each of them.
+
+mod chunk;
+mod slab;
+
+use super::allocation;
+use parking_lot::Mutex;
+use slab::{Slab, SlabList};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+const FINE_STEP: usize = 8;
+const FINE_MAX: usize = 1024;
+const COARSE_STEP: usize = 64;
+/// Larger blocks come from the system's allocator.
+const BLOCK_MAX: usize = if cfg!(keyslot_plain_allocation) { 0 } else { 4096 };
+const FINE_CLASSES: usize = FINE_MAX / FINE_STEP;
+const CLASSES: usize = FINE_CLASSES + (4096 - FINE_MAX) / COARSE_STEP;
+/// Blocks are aligned to this if their size is a multiple of it, and to `FINE_STEP` else.
+pub(super) const ALIGN_MAX: usize = 16;
+
+/// Threads beyond this many share stripes.
+const STRIPES: usize = 8;
+
+static ARENA: [Mutex<Stripe>; STRIPES] = [const { Mutex::new(Stripe::new()) }; STRIPES];
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct Stripe {
+    /// By class of size, the slabs that have room.
+    with_room: [SlabList; CLASSES],
+    block_bytes: usize,
+}
+
+impl Stripe {
+    const fn new() -> Self {
+        Self { with_room: [const { SlabList::new() }; CLASSES], block_bytes: 0 }
+    }
+}
+
+const fn class_of(size: usize) -> usize {
+    if size <= FINE_MAX {
+        size.div_ceil(FINE_STEP).saturating_sub(1)
+    } else {
+        FINE_CLASSES + (size - FINE_MAX).div_ceil(COARSE_STEP) - 1
+    }
+}
+
+const fn class_size(class: usize) -> usize {
+    if class < FINE_CLASSES {
+        (class + 1) * FINE_STEP
+    } else {
+        FINE_MAX + (class - FINE_CLASSES + 1) * COARSE_STEP
+    }
+}
+
+/// The size of the block that a request for `size` bytes gets, and what it takes of memory.
+pub(super) const fn footprint(size: usize) -> usize {
+    if size == 0 {
+        0
+    } else if size > BLOCK_MAX {
+        allocation::footprint(size)
+    } else {
+        class_size(class_of(size))
+    }
+}
+
+/// The largest request that gets the same block as one for `size` bytes.
+pub(super) const fn usable(size: usize) -> usize {
+    if size > BLOCK_MAX { allocation::usable(size) } else { class_size(class_of(size)) }
+}
+
+/// A request whose block is aligned as it asks: sizes that are multiples of 16 get blocks that
+/// are.
+fn padded(layout: Layout) -> usize {
+    debug_assert!(layout.align() <= ALIGN_MAX);
+    if layout.align() > FINE_STEP {
+        layout.size().next_multiple_of(ALIGN_MAX)
+    } else {
+        layout.size()
+    }
+}
+
+fn stripe_number() -> usize {
+    thread_local! {
+        static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NUMBER.try_with(Cell::get).ok().flatten().unwrap_or_else(|| {
+        let number = NEXT.fetch_add(1, Relaxed) % STRIPES;
+        // A thread that is ending has no place to keep its number and takes another next time.
+        let _ = NUMBER.try_with(|kept| kept.set(Some(number)));
+        number
+    })
+}
+
+/// Takes a block. The layout's alignment is at most 16 and its size is not zero.
+pub(super) fn allocate(layout: Layout) -> NonNull<u8> {
+    if layout.size() > BLOCK_MAX {
+        // SAFETY: the size is not zero.
+        let block = unsafe { alloc(layout) };
+        return NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout));
+    }
+    let class = class_of(padded(layout));
+    let number = stripe_number();
+    let mut stripe = ARENA[number].lock();
+    stripe.block_bytes += class_size(class);
+    let list = &mut stripe.with_room[class];
+    let slab = list.first().unwrap_or_else(|| {
+        let slab = Slab::new(chunk::take_slab(), number, class_size(class));
+        list.push(slab);
+        slab
+    });
+    let block = slab.take_block();
+    if !slab.has_room() {
+        list.remove(slab);
+    }
+    block
+}
+
+/// Gives a block back.
+///
+/// # Safety
+/// The block came from [`allocate`] with the same layout and is not used after this.
+pub(super) unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
+    if layout.size() > BLOCK_MAX {
+        // SAFETY: such a block came from `alloc` with this layout.
+        return unsafe { dealloc(block.as_ptr(), layout) };
+    }
+    // SAFETY: blocks up to BLOCK_MAX lie in slabs, and their slab lives while they do.
+    let slab = unsafe { Slab::of_block(block) };
+    let class = class_of(padded(layout));
+    let mut stripe = ARENA[slab.stripe()].lock();
+    stripe.block_bytes -= class_size(class);
+    let list = &mut stripe.with_room[class];
+    if !slab.has_room() {
+        list.push(slab);
+    }
+    // SAFETY: the block is one of this slab's, handed out and not given back since; the lock of
+    // the slab's stripe is held.
+    unsafe { slab.give_block(block) };
+    if slab.is_empty() {
+        list.remove(slab);
+        chunk::give_slab(slab.into_start());
+    }
+}
+
+/// Bytes in blocks that are handed out.
+#[cfg(test)]
+pub(super) fn block_bytes() -> usize {
+    ARENA.iter().map(|stripe| stripe.lock().block_bytes).sum()
+}
+
+/// The arena as the allocator of a hash table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Arena;
+
+// SAFETY: blocks stay valid and in place until they are given back, whatever becomes of the
+// handle; all handles are the same arena.
+unsafe impl allocator_api2::alloc::Allocator for Arena {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, allocator_api2::alloc::AllocError> {
+        if layout.size() == 0 || layout.align() > ALIGN_MAX {
+            return Err(allocator_api2::alloc::AllocError);
+        }
+        Ok(NonNull::slice_from_raw_parts(allocate(layout), layout.size()))
+    }
+
+    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise is ours.
+        unsafe { deallocate(block, layout) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_size_gets_a_block_that_holds_it() {
+        for size in 1..=4096 {
+            let class = class_of(size);
+            assert!(class < CLASSES && class_size(class) >= size);
+            assert!(class == 0 || class_size(class - 1) < size);
+            assert_eq!(class_of(class_size(class)), class);
+        }
+    }
+
+    #[derive(Debug)]
+    struct Held {
+        block: NonNull<u8>,
+        layout: Layout,
+        fill: u8,
+    }
+
+    impl Held {
+        fn take(size: usize, align: usize, fill: u8) -> Self {
+            let layout = Layout::from_size_align(size, align).expect("small and a power of two");
+            let block = allocate(layout);
+            assert_eq!(block.as_ptr() as usize % align, 0);
+            // SAFETY: the block is ours and holds `size` bytes.
+            unsafe { block.as_ptr().write_bytes(fill, size) };
+            Self { block, layout, fill }
+        }
+
+        fn give(self) {
+            // SAFETY: the block holds that many bytes, all written when it was taken.
+            let bytes =
+                unsafe { std::slice::from_raw_parts(self.block.as_ptr(), self.layout.size()) };
+            assert!(bytes.iter().all(|byte| *byte == self.fill), "blocks overlap");
+            // SAFETY: taken with this layout, and given back once.
+            unsafe { deallocate(self.block, self.layout) };
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn blocks_do_not_overlap(
+            steps in proptest::collection::vec((1usize..5_000, 0u32..5, any::<u16>()), 1..3_000),
+        ) {
+            let mut held: Vec<Held> = Vec::new();
+            for (number, (size, align, pick)) in steps.into_iter().enumerate() {
+                if pick % 3 == 0 && !held.is_empty() {
+                    held.swap_remove(usize::from(pick) % held.len()).give();
+                }
+                held.push(Held::take(size, 1 << align, number as u8));
+            }
+            held.into_iter().for_each(Held::give);
+        }
+    }
+
+    #[test]
+    fn blocks_may_be_given_back_by_another_thread() {
+        for _ in 0..8 {
+            let held: Vec<(usize, usize, u8)> = std::thread::scope(|scope| {
+                let take = |seed: usize| {
+                    move || -> Vec<(usize, usize, u8)> {
+                        (0..4_000)
+                            .map(|number| {
+                                let size = 8 + (number * 7 + seed) % 300;
+                                let held = Held::take(size, 8, number as u8);
+                                (held.block.as_ptr().expose_provenance(), size, held.fill)
+                            })
+                            .collect()
+                    }
+                };
+                let threads: Vec<_> = (0..3).map(|seed| scope.spawn(take(seed))).collect();
+                threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+            });
+            for (address, size, fill) in held {
+                let block = NonNull::new(std::ptr::with_exposed_provenance_mut(address));
+                let layout = Layout::from_size_align(size, 8).expect("a small size");
+                Held { block: block.expect("not null"), layout, fill }.give();
+            }
+        }
+    }
+}

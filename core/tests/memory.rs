@@ -1,0 +1,165 @@
+//! What the engine says of its memory against what the allocator handed out.
+//!
+//! One test alone, since the allocator counts for the whole process.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+use keyslot::resp::{Encoder, Protocol};
+use keyslot::{Engine, EngineOptions};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Counts what the system's allocator hands out, each allocation with the 8 bytes before it.
+struct Counting;
+
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+
+unsafe extern "C" {
+    fn malloc_usable_size(start: *mut c_void) -> usize;
+}
+
+fn cost(start: *mut u8) -> usize {
+    // SAFETY: the callers pass what the system's allocator, which is malloc, has handed out and
+    // not taken back, or null, which costs nothing.
+    if start.is_null() { 0 } else { unsafe { malloc_usable_size(start.cast()) + 8 } }
+}
+
+// SAFETY: every call is handed on to the system's allocator as it came; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the promises of `alloc`.
+        let start = unsafe { System.alloc(layout) };
+        ALLOCATED.fetch_add(cost(start), Relaxed);
+        start
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        ALLOCATED.fetch_sub(cost(start), Relaxed);
+        // SAFETY: the caller keeps the promises of `dealloc`.
+        unsafe { System.dealloc(start, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+struct Mix {
+    engine: Engine,
+    allocated_before: usize,
+    sink: Encoder,
+}
+
+impl Mix {
+    fn new(shards: usize) -> Self {
+        let sink = Encoder::new(Protocol::Resp2);
+        let allocated_before = ALLOCATED.load(Relaxed);
+        let engine = Engine::new(EngineOptions { shards, ..EngineOptions::default() });
+        Self { engine, allocated_before, sink }
+    }
+
+    fn call(&mut self, words: &[&[u8]]) {
+        self.engine.call(words, &mut self.sink);
+        assert_ne!(self.sink.bytes()[0], b'-', "{:?}", self.sink.bytes());
+        self.sink.clear();
+    }
+
+    fn set(&mut self, keys: std::ops::Range<u32>, value_len: impl Fn(u32) -> usize) {
+        let value = vec![b'v'; 1 << 20];
+        for number in keys {
+            self.call(&[b"SET", &name(number), &value[..value_len(number)]]);
+        }
+    }
+
+    fn check(&self, what: &str) {
+        let allocated = ALLOCATED.load(Relaxed) - self.allocated_before;
+        let said = self.engine.memory_bytes();
+        let ratio = said as f64 / allocated as f64;
+        assert!((0.95..1.05).contains(&ratio), "{what}: {said} of {allocated}, {ratio:.4}");
+        println!("{what}: {said} of {allocated}, {ratio:.4}");
+    }
+}
+
+fn name(number: u32) -> Vec<u8> {
+    format!("key:{number:08}").into_bytes()
+}
+
+/// Spreads numbers, so that lengths and times come in no order.
+fn spread(number: u32) -> u32 {
+    number.wrapping_mul(0x9e37_79b9) >> 8
+}
+
+#[test]
+fn memory_is_counted_as_the_allocator_counts_it() {
+    // What is made once for all engines is not counted.
+    Mix::new(1).call(&[b"PING"]);
+    for shards in [1, 1024] {
+        small_keys(shards);
+        expiring_keys(shards);
+        large_values(shards);
+        deletions(shards);
+        databases(shards);
+    }
+}
+
+fn small_keys(shards: usize) {
+    let mut mix = Mix::new(shards);
+    for keys in [1_000, 10_000, 100_000] {
+        mix.set(0..keys, |_| 8);
+        mix.check(&format!("{keys} small keys in {shards} shards"));
+    }
+    mix.set(0..100_000, |number| spread(number) as usize % 300);
+    mix.check("values of many lengths");
+}
+
+fn expiring_keys(shards: usize) {
+    let times: [(&str, fn(u32) -> u32); 3] = [
+        ("in order", |number| number),
+        ("in reverse", |number| u32::MAX - number),
+        ("in no order", spread),
+    ];
+    for (order, time) in times {
+        let mut mix = Mix::new(shards);
+        let mut set = 0;
+        for keys in [1_000, 10_000, 50_000] {
+            for number in set..keys {
+                let at = (10_000_000_000_000 + u64::from(time(number))).to_string();
+                mix.set(number..number + 1, |_| 8);
+                mix.call(&[b"PEXPIREAT", &name(number), at.as_bytes()]);
+            }
+            set = keys;
+            mix.check(&format!("{keys} keys that expire {order} in {shards} shards"));
+        }
+        for number in (0..set).filter(|number| number % 5 != 0) {
+            mix.call(&[b"PERSIST", &name(number)]);
+        }
+        mix.check(&format!("a fifth that still expires {order} in {shards} shards"));
+    }
+}
+
+fn large_values(shards: usize) {
+    let mut mix = Mix::new(shards);
+    mix.set(0..5_000, |number| 1_000 + spread(number) as usize % 4_000);
+    mix.check("values of a few thousand bytes");
+    mix.set(0..200, |number| 50_000 + spread(number) as usize % 900_000);
+    mix.check("values of up to a million bytes");
+}
+
+fn deletions(shards: usize) {
+    let mut mix = Mix::new(shards);
+    mix.set(0..50_000, |number| spread(number) as usize % 100);
+    for number in (0..50_000).filter(|number| number % 10 != 0) {
+        mix.call(&[b"DEL", &name(number)]);
+    }
+    mix.check("a tenth that is left");
+    mix.set(0..50_000, |_| 30);
+    mix.check("all anew");
+}
+
+fn databases(shards: usize) {
+    let mut mix = Mix::new(shards);
+    mix.set(0..50_000, |_| 20);
+    for number in 0..50_000 {
+        mix.call(&[b"MOVE", &name(number), if number % 2 == 0 { b"3" } else { b"1" }]);
+    }
+    mix.check("keys in two databases");
+}
