@@ -428,5 +428,6 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::dump::COMMANDS],
     &[super::introspect::COMMANDS],
     &super::key::COMMANDS,
+    &[super::server::COMMANDS],
     &[super::string::COMMANDS],
 ];
