@@ -142,16 +142,14 @@ impl Config {
         authority: Authority,
     ) -> Result<(), Error> {
         let mut places = Vec::with_capacity(changes.len());
-        for (name, _) in changes {
-            let at = find(name).ok_or_else(|| unknown_option(name))?;
-            places.push(at);
-        }
         for (number, (name, _)) in changes.iter().enumerate() {
-            may_change(&SETTINGS[places[number]], authority).map_err(|why| failed(name, why))?;
-            let before = changes[..number].iter();
-            if before.into_iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            let at = find(name).ok_or_else(|| unknown_option(name))?;
+            may_change(&SETTINGS[at], authority).map_err(|why| failed(name, why))?;
+            let mut before = changes[..number].iter();
+            if before.any(|(other, _)| other.eq_ignore_ascii_case(name)) {
                 return Err(failed(name, "duplicate parameter"));
             }
+            places.push(at);
         }
         let mut values = Vec::with_capacity(changes.len());
         for (at, (name, text)) in places.iter().zip(changes) {
@@ -246,6 +244,22 @@ impl Config {
     /// `enable-protected-configs`: who may change protected settings.
     pub(crate) fn protected_allowed(&self) -> Allowed {
         self.allowed(const { place("enable-protected-configs") })
+    }
+
+    /// `maxmemory-policy`: which keys go when `maxmemory` is reached.
+    pub(crate) fn maxmemory_policy(&self) -> String {
+        let at = const { place("maxmemory-policy") };
+        String::from_utf8_lossy(&self.value_at(at)).into_owned()
+    }
+
+    /// `lazyfree-lazy-user-flush`: whether flushes without a choice are freed by and by.
+    pub(crate) fn lazy_user_flush(&self) -> bool {
+        self.number(const { place("lazyfree-lazy-user-flush") }) != 0
+    }
+
+    /// `repl-backlog-size`: history kept for replicas, in bytes.
+    pub(crate) fn replication_backlog_size(&self) -> u64 {
+        self.number(const { place("repl-backlog-size") }) as u64
     }
 
     /// Whether there is a password (`requirepass`).

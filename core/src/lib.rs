@@ -11,4 +11,5 @@ pub mod slot;
 mod structs;
 pub mod time;
 mod value;
+pub use command::HostFigures;
 pub use engine::{Engine, EngineOptions, Session};

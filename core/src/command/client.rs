@@ -1,6 +1,12 @@
-//! What the engine knows of one session: plain data that commands read and change.
+//! What the engine knows of one session: plain data that commands read and change. What other
+//! sessions may know of it is on its card.
 
+use super::card::{Card, Labels, mark};
+use super::table::Spec;
 use crate::resp::Protocol;
+use parking_lot::MutexGuard;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Which replies a session wants to see (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,10 +22,21 @@ pub(crate) enum ReplyMode {
     SkipThis,
 }
 
+impl ReplyMode {
+    /// The mode after a command that ran in this one.
+    pub(crate) fn after_command(self) -> Self {
+        match self {
+            Self::On | Self::SkipThis => Self::On,
+            Self::Off => Self::Off,
+            Self::SkipNext => Self::SkipThis,
+        }
+    }
+}
+
 /// The state of one session.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ClientState {
-    /// Unique within the engine, from one on.
+    /// Unique within the engine, from one on; zero for a caller without a session.
     pub(crate) id: u64,
     /// The database that commands without a choice of their own use.
     pub(crate) db: usize,
@@ -33,6 +50,103 @@ pub(crate) struct ClientState {
     pub(crate) readonly: bool,
     /// Whether reads leave the access clock alone (CLIENT NO-TOUCH).
     pub(crate) no_touch: bool,
+    /// Whether the session stays when memory for clients runs out (CLIENT NO-EVICT).
+    pub(crate) no_evict: bool,
+    /// Whether the session may do more than authenticate.
+    pub(crate) authenticated: bool,
     /// Whether the session ends once its output is written.
     pub(crate) closing: bool,
+    /// When the output went beyond the soft limit, in milliseconds since the Unix epoch.
+    pub(crate) output_over_since_ms: Option<u64>,
+    /// What others may know of the session; a caller without a session mostly has none.
+    pub(crate) card: Option<Arc<Card>>,
+}
+
+impl Default for ClientState {
+    /// The state of a caller within the process, who needs no password.
+    fn default() -> Self {
+        Self {
+            id: 0,
+            db: 0,
+            protocol: Protocol::default(),
+            reply: ReplyMode::default(),
+            asking: false,
+            readonly: false,
+            no_touch: false,
+            no_evict: false,
+            authenticated: true,
+            closing: false,
+            output_over_since_ms: None,
+            card: None,
+        }
+    }
+}
+
+impl ClientState {
+    /// The state of a new session that has this card.
+    pub(crate) fn with_card(card: Arc<Card>) -> Self {
+        Self { id: card.id, card: Some(card), ..Self::default() }
+    }
+
+    /// What others may know of the session. A caller without a session gets a card when it first
+    /// asks.
+    pub(crate) fn card(&mut self) -> &Card {
+        self.card.get_or_insert_default()
+    }
+
+    /// The texts on the session's card.
+    pub(crate) fn labels(&mut self) -> MutexGuard<'_, Labels> {
+        self.card().labels()
+    }
+
+    /// Notes which command runs.
+    #[inline]
+    pub(crate) fn note_command(&self, spec: &'static Spec) {
+        if let Some(card) = &self.card {
+            card.note_command(spec);
+        }
+    }
+
+    /// Brings the card up to date.
+    #[inline]
+    pub(crate) fn publish(&self, now_ms: u64) {
+        let Some(card) = &self.card else { return };
+        let marks = [
+            (self.protocol == Protocol::Resp3, mark::RESP3),
+            (self.no_evict, mark::NO_EVICT),
+            (self.no_touch, mark::NO_TOUCH),
+            (self.closing, mark::CLOSING),
+            (self.readonly, mark::READONLY),
+        ];
+        let marks = marks.into_iter().map(|(set, mark)| if set { mark } else { 0 }).sum();
+        card.marks.store(marks, Relaxed);
+        card.db.store(self.db, Relaxed);
+        card.seen_ms.store(now_ms, Relaxed);
+    }
+
+    /// Whether the session comes from this process or this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let Some(card) = &self.card else { return true };
+        let labels = card.labels();
+        let peer = labels.peer.as_str();
+        let loopback = peer.starts_with("127.") || peer.starts_with("[::1]");
+        peer.is_empty() || loopback || is_unix_socket(peer)
+    }
+
+    /// Puts back what a client can set, but for the library's name (RESET).
+    pub(crate) fn reset(&mut self) {
+        self.db = 0;
+        self.protocol = Protocol::Resp2;
+        self.reply = ReplyMode::On;
+        self.asking = false;
+        self.readonly = false;
+        self.no_touch = false;
+        self.no_evict = false;
+        self.labels().name.clear();
+    }
+}
+
+/// Whether an address, as Redis writes it, is the path of a Unix socket.
+pub(crate) fn is_unix_socket(address: &str) -> bool {
+    address.starts_with(['/', '@', '.']) && address.ends_with(":0")
 }

@@ -1,53 +1,143 @@
-//! What all sessions of an engine share beside the keys: figures and chance.
+//! What all sessions of an engine share beside the keys: settings, figures, each other's cards and
+//! chance.
 
+use super::card::Registry;
+use super::stats::Stats;
 use crate::cluster::{Cluster, Topology};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::config::Config;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// Counters since the start or the last CONFIG RESETSTAT.
-#[derive(Debug, Default)]
-pub(crate) struct Stats {
-    pub(crate) commands: AtomicU64,
-    pub(crate) keyspace_hits: AtomicU64,
-    pub(crate) keyspace_misses: AtomicU64,
-    pub(crate) expired_keys: AtomicU64,
-    pub(crate) errors: AtomicU64,
-    pub(crate) sessions: AtomicU64,
-    pub(crate) input_bytes: AtomicU64,
-    pub(crate) output_bytes: AtomicU64,
+/// What a host knows of its process and the engine does not. INFO prints what is given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostFigures {
+    /// Memory of the process that is in the machine's, in bytes.
+    pub resident_bytes: Option<u64>,
+    /// Memory of the machine, in bytes.
+    pub machine_bytes: Option<u64>,
+    /// Processor time that the process spent in the kernel, in seconds.
+    pub cpu_system_seconds: Option<f64>,
+    /// Processor time that the process spent outside of it, in seconds.
+    pub cpu_user_seconds: Option<f64>,
+    /// Path of the program.
+    pub executable: Option<String>,
+    /// Path of the configuration file.
+    pub config_file: Option<String>,
+    /// Connections that the host turned away since `maxclients` were open.
+    pub rejected_connections: u64,
 }
 
 /// What all sessions of an engine share beside the keys.
 #[derive(Debug)]
 pub(crate) struct Environment {
+    pub(crate) config: Config,
     pub(crate) stats: Stats,
     /// Where slots live; none in an engine that is not part of a cluster.
     pub(crate) cluster: Option<Cluster>,
+    pub(crate) sessions: Registry,
+    /// What the host last told of its process.
+    pub(crate) host: Mutex<HostFigures>,
+    /// When the engine was opened, in milliseconds since the Unix epoch.
+    pub(crate) opened_ms: u64,
+    /// Names this run of the engine.
+    pub(crate) run_id: String,
+    /// What the empty keyspace took, in bytes.
+    pub(crate) startup_bytes: usize,
+    /// Whether expired keys are looked for that nobody reads (DEBUG SET-ACTIVE-EXPIRE).
+    pub(crate) active_expire: AtomicBool,
+    replication_id: Mutex<String>,
+    peak_bytes: AtomicUsize,
     random: AtomicU64,
     next_client_id: AtomicU64,
 }
 
 impl Environment {
-    pub(crate) fn new(seed: u64, topology: Option<Topology>) -> Self {
-        Self {
+    pub(crate) fn new(
+        config: Config,
+        seed: u64,
+        topology: Option<Topology>,
+        now_ms: u64,
+        startup_bytes: usize,
+    ) -> Self {
+        let environment = Self {
+            config,
             stats: Stats::default(),
             cluster: topology.map(Cluster::new),
+            sessions: Registry::default(),
+            host: Mutex::default(),
+            opened_ms: now_ms,
+            // Names come from a sequence of their own, so that they do not shift the other.
+            run_id: random_name(seed ^ now_ms.rotate_left(32)),
+            startup_bytes,
+            active_expire: AtomicBool::new(true),
+            replication_id: Mutex::default(),
+            peak_bytes: AtomicUsize::new(startup_bytes),
             random: AtomicU64::new(seed),
             next_client_id: AtomicU64::new(1),
-        }
+        };
+        *environment.replication_id.lock() = random_name(!seed ^ now_ms.rotate_left(32));
+        environment
     }
 
     /// The next number of a sequence that the seed determines (splitmix64 by Steele, Lea and
     /// Flood).
     pub(crate) fn random(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.random.fetch_add(STEP, Relaxed).wrapping_add(STEP);
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        mix(self.random.fetch_add(STEP, Relaxed).wrapping_add(STEP))
+    }
+
+    /// Whether the engine stands alone, in Redis's words.
+    pub(crate) fn mode(&self) -> &'static str {
+        if self.cluster.is_some() { "cluster" } else { "standalone" }
     }
 
     /// A number for a new session.
     pub(crate) fn next_client_id(&self) -> u64 {
         self.next_client_id.fetch_add(1, Relaxed)
     }
+
+    /// Names the history of the data, as replication does.
+    pub(crate) fn replication_id(&self) -> String {
+        self.replication_id.lock().clone()
+    }
+
+    /// Gives the history of the data a new name.
+    pub(crate) fn change_replication_id(&self) {
+        *self.replication_id.lock() = random_name(self.random());
+    }
+
+    /// Notes how much memory is used, and returns the most that was ever noted.
+    pub(crate) fn note_memory(&self, bytes: usize) -> usize {
+        self.peak_bytes.fetch_max(bytes, Relaxed).max(bytes)
+    }
+
+    /// Forgets what was counted (CONFIG RESETSTAT).
+    pub(crate) fn reset_stats(&self) {
+        self.stats.reset();
+        self.sessions.reset();
+    }
+
+    /// Samples how fast commands and bytes come, unless that was done a moment ago.
+    pub(crate) fn sample_rates(&self, now_ms: u64) {
+        self.stats.sample(now_ms, || {
+            let traffic = self.sessions.traffic();
+            let commands = self.stats.commands.load(Relaxed);
+            [commands, traffic.input_bytes, traffic.output_bytes]
+        });
+    }
+}
+
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+/// Forty hexadecimal digits that follow from a seed.
+fn random_name(seed: u64) -> String {
+    let words = (1..=3).map(|number| mix(seed.wrapping_add(STEP.wrapping_mul(number))));
+    let mut name: String = words.map(|word| format!("{word:016x}")).collect();
+    name.truncate(40);
+    name
 }

@@ -13,6 +13,7 @@
 //! | `a...` | once or more |
 //! | `(GET pattern)...` | once or more, each with its token |
 //! | `label=(a b)` | names the group, or the token, in COMMAND DOCS |
+//! | `a@6.2.0`, `[a]@6.2.0` | was brought by this version |
 
 use std::borrow::Cow;
 
@@ -41,6 +42,20 @@ impl Kind {
             "unix-time" => Self::UnixTime,
             _ => return None,
         })
+    }
+
+    /// The arguments within, if it is made of arguments.
+    pub(crate) fn parts(&self) -> Option<&[Argument]> {
+        match self {
+            Self::OneOf(parts) | Self::Block(parts) => Some(parts),
+            Self::String
+            | Self::Integer
+            | Self::Double
+            | Self::Key
+            | Self::Pattern
+            | Self::UnixTime
+            | Self::PureToken => None,
+        }
     }
 
     /// The name that COMMAND DOCS prints.
@@ -78,6 +93,8 @@ pub(crate) struct Argument {
     pub(crate) token: Option<&'static str>,
     pub(crate) optional: bool,
     pub(crate) repeat: Repeat,
+    /// The Redis version that brought it, if the command is older.
+    pub(crate) since: Option<&'static str>,
     /// Which of the command's key specifications covers it.
     pub(crate) key_spec: Option<usize>,
 }
@@ -119,8 +136,15 @@ impl Width {
 
 impl Argument {
     fn new(name: impl Into<Cow<'static, str>>, kind: Kind) -> Self {
-        let name = name.into();
-        Self { name, kind, token: None, optional: false, repeat: Repeat::Once, key_spec: None }
+        Self {
+            name: name.into(),
+            kind,
+            token: None,
+            optional: false,
+            repeat: Repeat::Once,
+            since: None,
+            key_spec: None,
+        }
     }
 
     fn pure_token(token: &'static str) -> Self {
@@ -182,6 +206,8 @@ enum Symbol {
     Close(Bracket),
     Or,
     Dots,
+    /// A version and the sign `@`, without the sign.
+    Since(&'static str),
     /// A name and the sign `=`, without the sign.
     Label(&'static str),
     Token(&'static str),
@@ -253,6 +279,10 @@ impl Parser {
         if let Some(label) = label {
             argument.name = label.into();
         }
+        if let Some((Symbol::Since(version), rest)) = self.peek() {
+            argument.since = Some(version);
+            self.rest = rest;
+        }
         if self.take(Symbol::Dots) {
             let with_token = grouped && argument.token.is_some();
             argument.repeat = if with_token { Repeat::ManyWithToken } else { Repeat::Many };
@@ -310,6 +340,10 @@ fn word(text: &'static str) -> (Symbol, usize) {
     let ends = |byte: &u8| byte.is_ascii_whitespace() || b"()[]|".contains(byte);
     let end = text.bytes().position(|byte| ends(&byte)).unwrap_or(text.len());
     let end = text[..end].find("...").unwrap_or(end);
+    if let Some(version) = text[..end].strip_prefix('@') {
+        return (Symbol::Since(version), end);
+    }
+    let end = text[..end].find('@').unwrap_or(end);
     let word = &text[..end];
     match word.find('=') {
         Some(sign) if sign > 0 => (Symbol::Label(&word[..sign]), sign + 1),
@@ -391,6 +425,19 @@ mod tests {
         let Kind::Block(trim) = &parsed[2].kind else { panic!("{:?}", parsed[2]) };
         assert_eq!(trim[0].token, Some("MAXLEN"));
         assert!(matches!(&trim[1].kind, Kind::OneOf(choices) if choices.len() == 2));
+    }
+
+    #[test]
+    fn versions_follow_words_and_groups() {
+        let parsed = parse("[NX@1.2.3 | EX n:integer@1.2.4]@1.2.5 key@1.2.6... [GET@1.2.7]");
+        let parsed = parsed.unwrap();
+        let since: Vec<_> = parsed.iter().map(|one| one.since.unwrap()).collect();
+        assert_eq!(since, ["1.2.5", "1.2.6", "1.2.7"]);
+        let Kind::OneOf(choices) = &parsed[0].kind else { panic!("{:?}", parsed[0]) };
+        assert_eq!(choices[0].since, Some("1.2.3"));
+        assert_eq!((choices[1].since, choices[1].token), (Some("1.2.4"), Some("EX")));
+        assert_eq!(parsed[1].repeat, Repeat::Many);
+        assert_eq!(parsed[2].kind, Kind::PureToken);
     }
 
     #[test]

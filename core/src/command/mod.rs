@@ -2,18 +2,31 @@
 //! batches are the engine's business; values are `value`'s.
 
 mod call;
+mod card;
 mod client;
+mod client_command;
+mod config_command;
 mod connection;
+mod debug;
+mod dump;
 mod environment;
 mod expire_arguments;
+mod figures;
 mod glob;
 mod grammar;
+mod info;
+mod introspect;
 mod key;
 mod key_spec;
+mod lolwut;
 mod lookup;
+mod memory_command;
+mod server;
+mod stats;
 mod string;
 pub(crate) mod table;
 
 pub(crate) use call::Call;
 pub(crate) use client::{ClientState, ReplyMode};
-pub(crate) use environment::{Environment, Stats};
+pub(crate) use environment::Environment;
+pub use environment::HostFigures;

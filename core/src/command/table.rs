@@ -23,6 +23,29 @@ pub(crate) enum Group {
     String,
 }
 
+impl Group {
+    /// The name that COMMAND DOCS prints.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Connection => "connection",
+            Self::Generic => "generic",
+            Self::Server => "server",
+            Self::String => "string",
+        }
+    }
+
+    /// The [`category`]s of its commands, unless their entries say others.
+    fn categories(self) -> u32 {
+        match self {
+            Self::Cluster | Self::Server => 0,
+            Self::Connection => category::CONNECTION,
+            Self::Generic => category::KEYSPACE,
+            Self::String => category::STRING,
+        }
+    }
+}
+
 /// Properties of a command, named as COMMAND INFO prints them.
 pub(crate) mod flag {
     pub(crate) const WRITE: u32 = 1 << 0;
@@ -45,6 +68,29 @@ pub(crate) mod flag {
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 17;
     pub(crate) const NO_MANDATORY_KEYS: u32 = 1 << 18;
     pub(crate) const MOVABLEKEYS: u32 = 1 << 19;
+
+    /// The names in the order in which they are printed; [`MAY_REPLICATE`] is not.
+    pub(crate) const NAMES: &[(u32, &str)] = &[
+        (WRITE, "write"),
+        (READONLY, "readonly"),
+        (DENYOOM, "denyoom"),
+        (ADMIN, "admin"),
+        (PUBSUB, "pubsub"),
+        (NOSCRIPT, "noscript"),
+        (BLOCKING, "blocking"),
+        (LOADING, "loading"),
+        (STALE, "stale"),
+        (SKIP_MONITOR, "skip_monitor"),
+        (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
+        (FAST, "fast"),
+        (NO_AUTH, "no_auth"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
+        (NO_ASYNC_LOADING, "no_async_loading"),
+        (NO_MULTI, "no_multi"),
+        (MOVABLEKEYS, "movablekeys"),
+        (ALLOW_BUSY, "allow_busy"),
+    ];
 }
 
 /// What a command does with a key, named as key specifications print it.
@@ -60,6 +106,21 @@ pub(crate) mod key_use {
     pub(crate) const NOT_KEY: u16 = 1 << 8;
     pub(crate) const INCOMPLETE: u16 = 1 << 9;
     pub(crate) const VARIABLE_FLAGS: u16 = 1 << 10;
+
+    /// The names in the order in which they are printed.
+    pub(crate) const NAMES: &[(u16, &str)] = &[
+        (RO, "RO"),
+        (RW, "RW"),
+        (OW, "OW"),
+        (RM, "RM"),
+        (ACCESS, "access"),
+        (UPDATE, "update"),
+        (INSERT, "insert"),
+        (DELETE, "delete"),
+        (NOT_KEY, "not_key"),
+        (INCOMPLETE, "incomplete"),
+        (VARIABLE_FLAGS, "variable_flags"),
+    ];
 }
 
 /// Classes of commands that access control knows, named as COMMAND INFO prints them. Most follow
@@ -86,6 +147,31 @@ pub(crate) mod category {
     pub(crate) const CONNECTION: u32 = 1 << 18;
     pub(crate) const TRANSACTION: u32 = 1 << 19;
     pub(crate) const SCRIPTING: u32 = 1 << 20;
+
+    /// The names in the order in which they are printed.
+    pub(crate) const NAMES: &[(u32, &str)] = &[
+        (KEYSPACE, "keyspace"),
+        (READ, "read"),
+        (WRITE, "write"),
+        (SET, "set"),
+        (SORTEDSET, "sortedset"),
+        (LIST, "list"),
+        (HASH, "hash"),
+        (STRING, "string"),
+        (BITMAP, "bitmap"),
+        (HYPERLOGLOG, "hyperloglog"),
+        (GEO, "geo"),
+        (STREAM, "stream"),
+        (PUBSUB, "pubsub"),
+        (ADMIN, "admin"),
+        (FAST, "fast"),
+        (SLOW, "slow"),
+        (BLOCKING, "blocking"),
+        (DANGEROUS, "dangerous"),
+        (CONNECTION, "connection"),
+        (TRANSACTION, "transaction"),
+        (SCRIPTING, "scripting"),
+    ];
 }
 
 /// Since when a command is not the one to use, and which is.
@@ -160,6 +246,10 @@ impl Command {
         handler: container,
     };
 
+    /// What the entry of a command that only holds subcommands leaves out.
+    pub(crate) const CONTAINER: Self =
+        Self { complexity: "Depends on subcommand.", ..Self::DEFAULT };
+
     /// The HELP of a container, which prints the container's `help`. An entry adds `since` and
     /// `group`.
     pub(crate) const HELP: Self = Self {
@@ -206,6 +296,8 @@ pub(crate) struct Spec {
     pub(crate) arity: i32,
     /// The entry's flags and those that follow from the keys.
     pub(crate) flags: u32,
+    /// A union of [`category`]s.
+    pub(crate) categories: u32,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) key_specs: Vec<KeySpec>,
     /// Where the keys are: the first, the last (from the end if negative), the step. All zero
@@ -246,6 +338,7 @@ impl Spec {
             subcommands: subcommands.map(|one| Self::derive(one, Some(command))).collect(),
             arity,
             flags,
+            categories: categories(command),
             arguments,
             key_range: key_spec::legacy_range(&key_specs),
             single_key: single_key(flags, &key_specs),
@@ -295,6 +388,23 @@ fn arity(command: &Command, own_words: usize, arguments: Width) -> i32 {
     command.arity.unwrap_or(derived)
 }
 
+fn categories(command: &Command) -> u32 {
+    let is_container = !command.subcommands.is_empty();
+    let own = if is_container { 0 } else { command.group.categories() };
+    let own = command.categories.unwrap_or(own);
+    let from_flags = [
+        (flag::WRITE, category::WRITE),
+        (flag::READONLY, category::READ),
+        (flag::ADMIN, category::ADMIN | category::DANGEROUS),
+        (flag::PUBSUB, category::PUBSUB),
+        (flag::FAST, category::FAST),
+        (flag::BLOCKING, category::BLOCKING),
+    ];
+    let implied = from_flags.iter().filter(|(flag, _)| command.flags & flag != 0);
+    let all = implied.fold(own, |all, (_, category)| all | category);
+    all | if all & category::FAST == 0 { category::SLOW } else { 0 }
+}
+
 fn single_key(flags: u32, specs: &[KeySpec]) -> Option<usize> {
     let [only] = specs else { return None };
     if flags & (flag::MOVABLEKEYS | flag::BLOCKING) != 0 || !only.is_key() {
@@ -307,9 +417,17 @@ fn single_key(flags: u32, specs: &[KeySpec]) -> Option<usize> {
 pub(crate) fn specs() -> &'static [Spec] {
     static SPECS: OnceLock<Vec<Spec>> = OnceLock::new();
     SPECS.get_or_init(|| {
-        let commands = FAMILIES.iter().chain(&super::key::COMMANDS).copied().flatten();
+        let commands = FAMILIES.iter().copied().flatten().copied().flatten();
         commands.map(|command| Spec::derive(command, None)).collect()
     })
 }
 
-const FAMILIES: &[&[Command]] = &[super::connection::COMMANDS, super::string::COMMANDS];
+/// The families, each as the lists of its files.
+const FAMILIES: &[&[&[Command]]] = &[
+    &[super::connection::COMMANDS],
+    &[super::dump::COMMANDS],
+    &[super::introspect::COMMANDS],
+    &super::key::COMMANDS,
+    &[super::server::COMMANDS],
+    &[super::string::COMMANDS],
+];

@@ -182,7 +182,7 @@ const SHUTDOWN: &[(&str, i64)] =
 #[rustfmt::skip]
 pub(super) const SETTINGS: &[Setting] = &[
     // What the engine is, and its limits.
-    number("databases", 16, 1, INT, "").fixed().engine("Databases that SELECT can choose."),
+    number("databases", 16, 1, 65_535, "").fixed().engine("Databases that SELECT can choose."),
     memory("maxmemory", 0, 0, u64::MAX)
         .kept("Memory that keys may take; 0 for no bound."),
     choice("maxmemory-policy", "noeviction", POLICIES)
@@ -211,7 +211,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     flag("lazyfree-lazy-expire", false).kept("Whether expired values are freed by and by."),
     flag("lazyfree-lazy-server-del", false).kept("Whether replaced values are freed by and by."),
     flag("lazyfree-lazy-user-del", false).kept("Whether DEL frees as UNLINK does."),
-    flag("lazyfree-lazy-user-flush", false).kept("Whether flushes without a choice are ASYNC."),
+    flag("lazyfree-lazy-user-flush", false).engine("Whether flushes without a choice are ASYNC."),
     flag("replica-lazy-flush", false).alias_of("slave-lazy-flush")
         .kept("Whether a replica flushes by and by before a full synchronization."),
     flag("activerehashing", true).kept("Tables here grow a segment at a time in any case."),

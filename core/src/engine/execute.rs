@@ -1,8 +1,8 @@
 //! How requests become calls: look up, locate, lock, bring near, run, settle.
 
 use super::{Inner, route};
-use crate::command::{Call, ClientState, table};
-use crate::error::Error;
+use crate::command::{Call, ClientState, ReplyMode, table};
+use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
 use crate::resp::ReplySink;
 use crate::time::Moment;
@@ -29,7 +29,8 @@ impl Inner {
         while !rest.is_empty() && !client.closing {
             let mut specs: SmallVec<[&'static Spec; BATCH]> = SmallVec::new();
             let mut keys: SmallVec<[Key<'_>; BATCH]> = SmallVec::new();
-            for words in rest.iter().take(BATCH) {
+            let batch_len = if client.authenticated { BATCH } else { 0 };
+            for words in rest.iter().take(batch_len) {
                 let Ok(spec) = table::lookup(words) else { break };
                 let Some(place) = spec.single_key() else { break };
                 let key = self.keyspace.locate(client.db, words[place]);
@@ -55,6 +56,7 @@ impl Inner {
             self.settle(&access, batch.len());
             rest = after;
         }
+        client.publish(time.unix_ms());
     }
 
     /// Carries out one command.
@@ -62,7 +64,9 @@ impl Inner {
         if words.is_empty() {
             return out.error(&Error::err("unknown command '', with args beginning with: "));
         }
-        self.run_alone(client, words, out, &Moment::new(&*self.clock));
+        let time = Moment::new(&*self.clock);
+        self.run_alone(client, words, out, &time);
+        client.publish(time.unix_ms());
     }
 
     fn run_alone<'a>(
@@ -72,13 +76,9 @@ impl Inner {
         out: &mut dyn ReplySink,
         time: &'a Moment<'a>,
     ) {
-        let spec = match table::lookup(words) {
+        let spec = match table::lookup(words).and_then(|spec| self.admit(client, spec)) {
             Ok(spec) => spec,
-            Err(error) => {
-                self.env.stats.errors.fetch_add(1, Relaxed);
-                client.asking = false;
-                return out.error(&error);
-            }
+            Err(error) => return self.refuse(client, words, &error, out),
         };
         let places = spec.key_places(words);
         let mut keys: SmallVec<[Key<'_>; BATCH]> =
@@ -96,6 +96,34 @@ impl Inner {
         self.settle(&access, 1);
     }
 
+    /// Lets a session pass that has authenticated, or needs not.
+    fn admit(&self, client: &ClientState, spec: &'static Spec) -> Result<&'static Spec, Error> {
+        let free = client.authenticated || spec.flags & table::flag::NO_AUTH != 0;
+        if free || !self.env.config.has_password() { Ok(spec) } else { Err(NOT_AUTHENTICATED) }
+    }
+
+    /// Answers words that are no call. A browser that was led here gets no answer at all, lest a
+    /// page that a stranger wrote could give commands.
+    #[cold]
+    fn refuse(
+        &self,
+        client: &mut ClientState,
+        words: Words<'_>,
+        error: &Error,
+        out: &mut dyn ReplySink,
+    ) {
+        client.asking = false;
+        if [&b"post"[..], b"host:"].iter().any(|name| words[0].eq_ignore_ascii_case(name)) {
+            client.closing = true;
+            self.env.stats.foreign_protocol_closings.fetch_add(1, Relaxed);
+            return;
+        }
+        let mark = out.mark();
+        out.error(error);
+        self.env.stats.note_error(error);
+        hide_reply(client, out, mark);
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the parts of one call")]
     fn run_one<'a, 'k>(
         &'a self,
@@ -107,6 +135,7 @@ impl Inner {
         out: &'a mut dyn ReplySink,
         time: &'a Moment<'a>,
     ) {
+        client.note_command(spec);
         let mark = out.mark();
         let asking = std::mem::take(&mut client.asking);
         let cluster = self.env.cluster.as_ref();
@@ -122,8 +151,9 @@ impl Inner {
         if let Err(error) = result {
             call.out.rewind(mark);
             call.out.error(&error);
-            self.env.stats.errors.fetch_add(1, Relaxed);
+            self.env.stats.note_error(&error);
         }
+        hide_reply(call.client, call.out, mark);
     }
 
     /// Adds what a batch met to the engine's figures.
@@ -135,5 +165,19 @@ impl Inner {
         if access.stats.expired > 0 {
             stats.expired_keys.fetch_add(access.stats.expired, Relaxed);
         }
+        if access.stats.changes > 0 {
+            stats.changes.fetch_add(access.stats.changes, Relaxed);
+        }
+    }
+}
+
+const NOT_AUTHENTICATED: Error = Error::fixed(ErrorKind::NoAuth, "Authentication required.");
+
+/// Takes back a reply that the session does not want to see.
+#[inline]
+fn hide_reply(client: &mut ClientState, out: &mut dyn ReplySink, mark: usize) {
+    if client.reply != ReplyMode::On {
+        out.rewind(mark);
+        client.reply = client.reply.after_command();
     }
 }

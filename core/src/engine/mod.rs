@@ -8,7 +8,8 @@ mod session;
 pub use session::Session;
 
 use crate::cluster::Topology;
-use crate::command::{ClientState, Environment};
+use crate::command::{ClientState, Environment, HostFigures};
+use crate::config::{Authority, Config};
 use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Keyspace, Layout};
 use crate::resp::ReplySink;
@@ -37,6 +38,8 @@ pub struct EngineOptions {
     /// The cluster that the engine is a node of. Its scheme is that of the engine. Default: none;
     /// every slot is here then, and the keys of a command may be in different slots.
     pub cluster: Option<Topology>,
+    /// Settings by their CONFIG names, applied in order. Default: none changed.
+    pub settings: Vec<(String, String)>,
 }
 
 impl Default for EngineOptions {
@@ -48,6 +51,7 @@ impl Default for EngineOptions {
             clock: Box::new(SystemClock::new()),
             seed: 0,
             cluster: None,
+            settings: Vec::new(),
         }
     }
 }
@@ -72,15 +76,54 @@ impl Default for Engine {
 
 impl Engine {
     /// Opens an empty engine.
+    ///
+    /// # Panics
+    /// If a setting does not exist or does not fit; [`Engine::open`] returns an error instead.
     pub fn new(options: EngineOptions) -> Self {
+        Self::open(options).expect("every setting exists and fits")
+    }
+
+    /// Opens an empty engine.
+    ///
+    /// # Errors
+    /// The texts of CONFIG SET, if a setting does not exist or does not fit.
+    pub fn open(options: EngineOptions) -> Result<Self, Error> {
+        let mut settings = vec![("databases".to_owned(), options.databases.to_string())];
+        if options.cluster.is_some() {
+            settings.push(("cluster-enabled".to_owned(), "yes".to_owned()));
+        }
+        settings.extend(options.settings);
+        let config = Config::with(&settings)?;
         let keyspace = Keyspace::new(Layout {
             scheme: options.scheme,
             shards: options.shards,
-            databases: options.databases,
+            databases: config.databases(),
             seed: options.seed,
         });
-        let env = Environment::new(options.seed, options.cluster);
-        Self { inner: Arc::new(Inner { keyspace, env, clock: options.clock }) }
+        let now_ms = options.clock.unix_ms();
+        let env =
+            Environment::new(config, options.seed, options.cluster, now_ms, keyspace.footprint());
+        Ok(Self { inner: Arc::new(Inner { keyspace, env, clock: options.clock }) })
+    }
+
+    /// The value of a setting, by its CONFIG name or an older one; none if there is no such name.
+    pub fn config_get(&self, name: &str) -> Option<String> {
+        let value = self.inner.env.config.value(name.as_bytes())?;
+        Some(String::from_utf8_lossy(&value).into_owned())
+    }
+
+    /// Changes a setting, protected ones too.
+    ///
+    /// # Errors
+    /// The texts of CONFIG SET, if the setting does not exist, does not fit, or may only be chosen
+    /// when the engine is opened.
+    pub fn config_set(&self, name: &str, value: &str) -> Result<(), Error> {
+        self.inner.env.config.set(&[(name.as_bytes(), value.as_bytes())], Authority::Trusted)
+    }
+
+    /// Tells what INFO shall print of the process. A host does so from time to time.
+    pub fn set_host_figures(&self, figures: HostFigures) {
+        *self.inner.env.host.lock() = figures;
     }
 
     /// Opens a session, which keeps its own database, protocol version and name.
@@ -119,7 +162,10 @@ impl Engine {
     /// waits to be freed. Returns whether there is more to do at once. A host calls this from time
     /// to time, ten times a second say; a budget of 1,000 takes well under a millisecond.
     pub fn maintain(&self, budget: usize) -> bool {
-        let expired = self.inner.keyspace.expire_due(self.inner.clock.unix_ms(), budget);
+        let now_ms = self.inner.clock.unix_ms();
+        self.inner.env.sample_rates(now_ms);
+        let active = self.inner.env.active_expire.load(Relaxed);
+        let expired = if active { self.inner.keyspace.expire_due(now_ms, budget) } else { 0 };
         self.inner.env.stats.expired_keys.fetch_add(expired as u64, Relaxed);
         self.inner.keyspace.free_some(budget) || expired == budget
     }

@@ -2,9 +2,10 @@
 
 use super::Engine;
 use super::execute::BATCH;
-use crate::command::ClientState;
+use crate::command::{ClientState, ReplyMode};
 use crate::error::Error;
 use crate::resp::{Encoder, Parsed, Protocol, ReplySink, RequestLimits, RequestParser, Requests};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// One conversation with an engine.
 ///
@@ -22,9 +23,11 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(engine: Engine) -> Self {
-        let id = engine.inner.env.next_client_id();
+        let env = &engine.inner.env;
+        let card = env.sessions.open(env.next_client_id(), engine.inner.clock.unix_ms());
+        let authenticated = !env.config.has_password();
         Self {
-            client: ClientState { id, ..ClientState::default() },
+            client: ClientState { authenticated, ..ClientState::with_card(card) },
             engine,
             parser: RequestParser::new(RequestLimits::default()),
             requests: Requests::new(),
@@ -41,6 +44,7 @@ impl Session {
         if self.client.closing {
             return;
         }
+        let output_before = self.out.len();
         if self.pending.is_empty() {
             let used = self.run_all(input);
             self.pending.extend_from_slice(&input[used..]);
@@ -51,9 +55,15 @@ impl Session {
             buffer.drain(..used);
             self.pending = buffer;
         }
-        if self.client.closing {
-            self.pending = Vec::new();
-        }
+        self.settle_feed(input.len(), output_before);
+    }
+
+    /// Says where the client is and where it came to, as `ip:port`, or `path:0` of a Unix socket.
+    /// CLIENT LIST shows it. A session of which it is not said counts as local.
+    pub fn set_peer(&mut self, peer: &str, local: &str) {
+        let mut labels = self.client.labels();
+        peer.clone_into(&mut labels.peer);
+        local.clone_into(&mut labels.local);
     }
 
     /// What is to be sent and was not taken yet.
@@ -63,12 +73,15 @@ impl Session {
 
     /// Takes what is to be sent.
     pub fn take_output(&mut self) -> Vec<u8> {
-        self.out.take()
+        let output = self.out.take();
+        self.note_output();
+        output
     }
 
     /// Forgets the first `len` bytes of the output, which have been sent.
     pub fn consume_output(&mut self, len: usize) {
         self.out.consume(len);
+        self.note_output();
     }
 
     /// Whether the host shall end the conversation once the output is sent.
@@ -97,11 +110,14 @@ impl Session {
             let requests = std::mem::take(&mut self.requests);
             self.run_batch(&requests, input);
             self.requests = requests;
+            self.check_output();
             match parsed {
                 Ok(true) if !self.client.closing => {}
                 Ok(_) => return used,
                 Err(error) => {
-                    self.out.error(&error);
+                    if !self.client.closing && self.client.reply != ReplyMode::Off {
+                        self.out.error(&error);
+                    }
                     self.client.closing = true;
                     return input.len();
                 }
@@ -109,9 +125,16 @@ impl Session {
         }
     }
 
-    /// Parses until the batch is full (true) or the input is used up (false).
+    /// Parses until the batch is full (true) or the input is used up (false). A stranger's requests
+    /// are looked at one by one, since each may make it one no longer.
     fn parse_batch(&mut self, input: &[u8], used: &mut usize) -> Result<bool, Error> {
-        while self.requests.len() < BATCH {
+        let config = &self.engine.inner.env.config;
+        let bulk_len_max = config.proto_max_bulk_len();
+        self.parser.set_limits(RequestLimits { bulk_len_max, ..RequestLimits::DEFAULT });
+        let known = self.client.authenticated || !config.has_password();
+        self.parser.set_authenticated(known);
+        let batch = if known { BATCH } else { 1 };
+        while self.requests.len() < batch {
             match self.parser.parse(input, *used, &mut self.requests)? {
                 Parsed::Complete { end } => *used = end,
                 Parsed::Incomplete { consumed } => {
@@ -121,6 +144,52 @@ impl Session {
             }
         }
         Ok(true)
+    }
+
+    /// Closes the session if more output waits than its class may have. What waits is lost, as in
+    /// Redis: who does not read would not read it.
+    fn check_output(&mut self) {
+        let inner = &self.engine.inner;
+        let limit = inner.env.config.output_limit();
+        let waiting = self.out.len() as u64;
+        let beyond = |bytes: u64| bytes != 0 && waiting >= bytes;
+        let mut over = beyond(limit.hard_bytes);
+        if !beyond(limit.soft_bytes) {
+            self.client.output_over_since_ms = None;
+        } else {
+            let now_ms = inner.clock.unix_ms();
+            let since_ms = *self.client.output_over_since_ms.get_or_insert(now_ms);
+            over |= now_ms.saturating_sub(since_ms) / 1000 > limit.soft_seconds;
+        }
+        if over {
+            inner.env.stats.output_limit_closings.fetch_add(1, Relaxed);
+            self.out.clear();
+            self.client.closing = true;
+        }
+    }
+
+    /// Looks at what is left of the input, and notes what went in and out.
+    fn settle_feed(&mut self, input_len: usize, output_before: usize) {
+        let env = &self.engine.inner.env;
+        if self.pending.len() > env.config.query_buffer_limit() {
+            env.stats.query_limit_closings.fetch_add(1, Relaxed);
+            self.client.closing = true;
+        }
+        if self.client.closing {
+            self.pending = Vec::new();
+        }
+        let card = self.client.card();
+        card.note_traffic(input_len, self.out.len().saturating_sub(output_before));
+        card.query_len.store(self.pending.len(), Relaxed);
+        card.query_room.store(self.pending.capacity(), Relaxed);
+        self.note_output();
+    }
+
+    /// Notes how much output waits.
+    fn note_output(&mut self) {
+        let card = self.client.card();
+        card.output_len.store(self.out.len(), Relaxed);
+        card.output_room.store(self.out.buffer_mut().capacity(), Relaxed);
     }
 
     fn run_batch(&mut self, requests: &Requests, input: &[u8]) {
@@ -138,6 +207,12 @@ impl Session {
         });
         let split: smallvec::SmallVec<[&[&[u8]]; BATCH]> = split.collect();
         self.engine.inner.run(&mut self.client, &split, &mut self.out);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.engine.inner.env.sessions.close(self.client.id);
     }
 }
 

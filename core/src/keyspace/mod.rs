@@ -10,12 +10,14 @@
 mod access;
 mod due;
 mod graveyard;
+mod memory;
 mod partition;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub(crate) use access::{Access, Expiry};
+pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{NewValue, Partition};
 pub use walk::Cursor;
 
@@ -168,9 +170,16 @@ impl Keyspace {
 
     /// Bytes that the keyspace takes from the allocator, values on their way to be freed included.
     pub(crate) fn footprint(&self) -> usize {
-        use crate::structs::allocation::footprint;
-        let shards: usize = (0..self.shards()).map(|shard| self.lock(shard).footprint()).sum();
-        shards + footprint(size_of_val(&*self.cells)) + self.graveyard.lock().footprint()
+        self.memory().total()
+    }
+
+    /// The same by purpose.
+    pub(crate) fn memory(&self) -> KeyspaceMemory {
+        let mut memory = KeyspaceMemory::default();
+        (0..self.shards()).for_each(|shard| self.lock(shard).add_to(&mut memory));
+        memory.fixed += crate::structs::allocation::footprint(size_of_val(&*self.cells));
+        memory.waiting = self.graveyard.lock().footprint();
+        memory
     }
 }
 
@@ -195,10 +204,15 @@ impl Shard {
         partition
     }
 
-    fn footprint(&self) -> usize {
+    fn add_to(&self, memory: &mut KeyspaceMemory) {
         use crate::structs::allocation::footprint;
         let spilled = if self.databases.spilled() { self.databases.capacity() } else { 0 };
-        footprint(spilled * size_of::<Partition>())
-            + self.databases.iter().map(Partition::footprint).sum::<usize>()
+        memory.fixed += footprint(spilled * size_of::<Partition>());
+        if memory.databases.len() < self.databases.len() {
+            memory.databases.resize(self.databases.len(), DatabaseMemory::default());
+        }
+        for (partition, sum) in self.databases.iter().zip(&mut memory.databases) {
+            partition.add_to(sum);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::due::DueSet;
 use super::graveyard::Grave;
-use super::{Expiry, Key};
+use super::{DatabaseMemory, Key};
 use crate::structs::allocation;
 use crate::structs::entry::NewBody;
 use crate::structs::table::{Place, SegmentedTable};
@@ -53,11 +53,18 @@ impl Partition {
     }
 
     /// What all of this takes from the allocator.
-    pub(super) fn footprint(&self) -> usize {
-        allocation::footprint(size_of_val(&*self.slots))
-            + self.table_bytes
-            + self.record_bytes
-            + self.due.footprint()
+    fn footprint(&self) -> usize {
+        let mut memory = DatabaseMemory::default();
+        self.add_to(&mut memory);
+        memory.total()
+    }
+
+    /// Adds what all of this takes from the allocator, by purpose.
+    pub(super) fn add_to(&self, memory: &mut DatabaseMemory) {
+        memory.keys += self.keys;
+        memory.records += self.record_bytes;
+        memory.tables += allocation::footprint(size_of_val(&*self.slots)) + self.table_bytes;
+        memory.due += self.due.footprint();
     }
 
     /// The table of a slot; an empty one owns nothing.

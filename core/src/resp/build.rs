@@ -181,3 +181,44 @@ impl ReplySink for ReplyBuilder {
         self.leaf_or_bulk(text, |text| Reply::Verbatim { format: *format, text });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewinding_forgets_what_was_written_since_the_mark() {
+        let mut builder = ReplyBuilder::new(Protocol::Resp2);
+        let mark = builder.mark();
+        builder.array(2);
+        builder.integer(1);
+        builder.rewind(mark);
+        builder.error(&Error::SYNTAX);
+        assert_eq!(builder.take(), Some(Reply::Error("ERR syntax error".into())));
+        assert_eq!(builder.take(), None);
+    }
+
+    #[test]
+    fn replies_are_taken_in_turn_and_only_whole() {
+        let mut builder = ReplyBuilder::new(Protocol::Resp3);
+        builder.ok();
+        builder.map(1);
+        builder.bulk(b"k");
+        assert_eq!(builder.take(), Some(Reply::Status("OK".into())));
+        builder.null();
+        let pairs = vec![(Reply::Bulk("k".into()), Reply::Null)];
+        assert_eq!(builder.take(), Some(Reply::Map(pairs)));
+        builder.array(usize::MAX);
+        assert_eq!(builder.take(), None);
+    }
+
+    #[test]
+    fn resp2_has_its_own_forms() {
+        let mut builder = ReplyBuilder::new(Protocol::Resp2);
+        builder.map(1);
+        builder.double(0.5);
+        builder.boolean(true);
+        let parts = vec![Reply::Bulk("0.5".into()), Reply::Integer(1)];
+        assert_eq!(builder.take(), Some(Reply::Array(parts)));
+    }
+}

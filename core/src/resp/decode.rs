@@ -58,7 +58,7 @@ impl ReplyDecoder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&mut self, input: &[u8]) -> Result<Found, Error> {
         // Most replies are one token, and then there is nothing to walk through.
         if self.walk.is_start()
@@ -119,7 +119,7 @@ impl Text {
 }
 
 impl Found {
-    #[inline]
+    #[inline(always)]
     fn single(token: Token<'_>, end: usize) -> Self {
         let text = |make, text: &[u8]| Self::Text(make, Text { len: text.len(), end });
         match token {
@@ -250,7 +250,11 @@ impl Builder<'_> {
     }
 
     fn build_parts(&mut self, len: usize) -> Vec<Reply> {
-        (0..len).map(|_| self.build()).collect()
+        let mut parts = Vec::with_capacity(len);
+        for _ in 0..len {
+            parts.push(self.build());
+        }
+        parts
     }
 
     fn build_pairs(&mut self, pairs: usize) -> Vec<(Reply, Reply)> {

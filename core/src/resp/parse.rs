@@ -275,7 +275,13 @@ struct Place {
 
 impl Place {
     fn is_start(&self) -> bool {
-        self.words_left == 0
+        self.words_left == 0 && self.scanned == 0
+    }
+
+    /// Goes to the end of the line at this place, and forgets what was known of it.
+    fn leave_line(&mut self, end: usize) {
+        self.at = end;
+        self.scanned = 0;
     }
 }
 
@@ -327,7 +333,7 @@ impl Rules {
     fn read_count(&self, input: &[u8], place: &mut Place) -> Result<Option<usize>, Error> {
         match usual_head(input, place.at, b'*') {
             Some((count, at)) if count <= self.limits.array_len_max.min(STRANGER_WORDS_MAX) => {
-                place.at = at;
+                place.leave_line(at);
                 Ok(Some(count))
             }
             Some(_) | None => self.read_any_count(input, place),
@@ -338,7 +344,7 @@ impl Rules {
     fn read_word_len(&self, input: &[u8], place: &mut Place) -> Result<Option<usize>, Error> {
         match usual_head(input, place.at, b'$') {
             Some((len, at)) if len <= self.limits.bulk_len_max => {
-                place.at = at;
+                place.leave_line(at);
                 Ok(Some(len))
             }
             Some(_) | None => self.read_any_word_len(input, place),
@@ -391,8 +397,7 @@ impl Rules {
         let rest = &input[place.at..];
         match self.find_line_end(rest, b'\r', &mut place.scanned, too_big)? {
             Some(end) if end + 1 < rest.len() => {
-                place.at += end + 2;
-                place.scanned = 0;
+                place.leave_line(place.at + end + 2);
                 Ok(Some(&rest[..end]))
             }
             Some(_) | None => Ok(None),

@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 /// A whole reply. Texts are slices of the bytes that it was decoded from.
 #[derive(Clone, Debug, PartialEq)]
+// Fields beside a small tag would be moved in odd pieces, which halves the speed.
+#[repr(u64)]
 pub enum Reply {
     /// A simple string, such as `OK`.
     Status(Bytes),

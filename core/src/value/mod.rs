@@ -1,5 +1,6 @@
 //! The types by their Redis names, with their encodings private. Knows no key, no time, no command.
 
+pub(crate) mod dump;
 pub(crate) mod string;
 
 use crate::structs::entry::{Body, Entry};
@@ -36,15 +37,11 @@ impl Type {
 const TYPE_MASK: u8 = 0b0111;
 /// Marks a short string that was made by changing another, and that Redis would not pack.
 const RAW: u8 = 0b1000;
-/// Redis packs strings of up to this many bytes with their header.
-const EMBSTR_LEN_MAX: usize = 44;
 
 /// The name of a value's representation, as OBJECT ENCODING answers it.
 pub(crate) fn encoding(record: &Record) -> &'static str {
-    match record.body() {
-        Body::Int(_) => "int",
-        Body::Bytes(bytes) if bytes.len() <= EMBSTR_LEN_MAX && record.tag() & RAW == 0 => "embstr",
-        Body::Bytes(_) | Body::Boxed(Object::String(_)) => "raw",
+    match Type::of(record) {
+        Type::String => string::encoding(record),
     }
 }
 

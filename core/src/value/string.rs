@@ -6,7 +6,7 @@
 //! The names of the encodings that OBJECT ENCODING answers are Redis's and follow from its rules,
 //! not from where the bytes lie.
 
-use super::{Object, Record, Type};
+use super::{Object, RAW, Record, TYPE_MASK, Type};
 use crate::error::Error;
 use crate::resp::number::parse_i64;
 use crate::structs::entry::{Body, NewBody};
@@ -22,9 +22,7 @@ pub(crate) const INLINE_LEN_MAX: usize = 1024;
 /// The tag of a string as commands store it whole.
 pub(crate) const TAG: u8 = Type::String as u8;
 /// The tag of a string that was changed in part, which Redis keeps in its `raw` encoding.
-pub(crate) const TAG_RAW: u8 = TAG | RAW_MARK;
-const RAW_MARK: u8 = 1 << 3;
-const TYPE_MASK: u8 = RAW_MARK - 1;
+pub(crate) const TAG_RAW: u8 = TAG | RAW;
 
 /// Longer texts are never kept as integers: the longest integer has 20 characters.
 const INTEGER_LEN_MAX: usize = 20;
@@ -133,7 +131,7 @@ pub(crate) fn len(record: &Record) -> Result<usize, Error> {
 
 /// The name of a string's encoding, as OBJECT ENCODING answers it.
 pub(crate) fn encoding(record: &Record) -> &'static str {
-    let short = |bytes: &[u8]| bytes.len() <= EMBSTR_LEN_MAX && record.tag() & RAW_MARK == 0;
+    let short = |bytes: &[u8]| bytes.len() <= EMBSTR_LEN_MAX && record.tag() & RAW == 0;
     match record.body() {
         Body::Int(_) => "int",
         Body::Bytes(bytes) if short(bytes) => "embstr",
@@ -162,7 +160,12 @@ pub(crate) fn plain(text: &[u8]) -> NewString<'_> {
     }
 }
 
-/// A string to be stored as bytes, whose buffer is kept if it is long.
+/// A string to be stored, as an integer where it reads as one; its buffer is kept if it is long.
+pub(crate) fn encode_owned(text: &mut Vec<u8>) -> NewString<'_> {
+    if text.len() <= INLINE_LEN_MAX { encode(text) } else { plain_owned(text) }
+}
+
+/// A string to be stored as bytes; its buffer is kept if it is long.
 pub(crate) fn plain_owned(text: &mut Vec<u8>) -> NewString<'_> {
     if text.len() <= INLINE_LEN_MAX {
         NewBody::Bytes(text)

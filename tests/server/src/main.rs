@@ -28,13 +28,14 @@ fn run(options: Options) -> Result<(), String> {
         print!("{}", options::USAGE);
         return Ok(());
     }
-    let engine = Engine::new(EngineOptions {
+    let engine = Engine::open(EngineOptions {
         shards: options.shards,
         databases: options.databases,
         seed: options.seed,
+        settings: options.all_settings(),
         ..EngineOptions::default()
     });
-    options::apply_settings(&engine, &options.settings)?;
+    let engine = engine.map_err(|error| error.to_string())?;
     keep(engine.clone());
     serve::listen(&engine, &options)
 }

@@ -1,6 +1,5 @@
 //! The command line: a few words of the host's own, and any CONFIG name as `--name value`.
 
-use keyslot::Engine;
 use std::path::PathBuf;
 
 pub(crate) const USAGE: &str = "\
@@ -61,6 +60,19 @@ impl Options {
         Ok(options)
     }
 
+    /// What CONFIG GET shall answer: the host's own words under their CONFIG names, and the rest.
+    pub(crate) fn all_settings(&self) -> Vec<(String, String)> {
+        let mut settings = vec![
+            ("port".to_owned(), self.port.to_string()),
+            ("bind".to_owned(), self.bind.clone()),
+        ];
+        if let Some(path) = &self.unix_socket {
+            settings.push(("unixsocket".to_owned(), path.display().to_string()));
+        }
+        settings.extend(self.settings.iter().cloned());
+        settings
+    }
+
     fn set(&mut self, name: &str, value: String) -> Result<(), String> {
         match name {
             "port" => self.port = number(name, &value)?,
@@ -77,19 +89,4 @@ impl Options {
 
 fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, String> {
     value.parse().map_err(|_| format!("--{name} wants a number, got '{value}'"))
-}
-
-/// Sets what the command line gave under CONFIG names.
-pub(crate) fn apply_settings(engine: &Engine, settings: &[(String, String)]) -> Result<(), String> {
-    let mut session = engine.session();
-    for (name, value) in settings {
-        let mut request = Vec::new();
-        keyslot::resp::encode_request(&["CONFIG", "SET", name, value], &mut request);
-        session.feed(&request);
-        let reply = session.take_output();
-        if reply != b"+OK\r\n" {
-            return Err(format!("--{name}: {}", String::from_utf8_lossy(&reply).trim()));
-        }
-    }
-    Ok(())
 }

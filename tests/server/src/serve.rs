@@ -17,9 +17,10 @@ pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
         let listener = UnixListener::bind(path).map_err(in_use)?;
         println!("listening on {}", path.display());
         let engine = engine.clone();
+        let name = format!("{}:0", path.display());
         acceptors.push(thread::spawn(move || {
             for stream in listener.incoming() {
-                accept(&engine, stream);
+                accept(&engine, stream, &name, &name);
             }
         }));
     }
@@ -31,11 +32,13 @@ pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
         let engine = engine.clone();
         acceptors.push(thread::spawn(move || {
             for stream in listener.incoming() {
-                if let Ok(stream) = &stream {
+                let peer = stream.as_ref().ok().and_then(|stream| {
                     // Replies go out whole, so waiting to fill a segment would only delay them.
                     let _ = stream.set_nodelay(true);
-                }
-                accept(&engine, stream);
+                    stream.peer_addr().ok()
+                });
+                let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
+                accept(&engine, stream, &peer, &address);
             }
         }));
     }
@@ -49,9 +52,13 @@ pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn accept<S: Read + Write + Send + 'static>(engine: &Engine, stream: io::Result<S>) {
+fn accept<S>(engine: &Engine, stream: io::Result<S>, peer: &str, local: &str)
+where
+    S: Read + Write + Send + 'static,
+{
     let Ok(stream) = stream else { return };
-    let session = engine.session();
+    let mut session = engine.session();
+    session.set_peer(peer, local);
     // A connection that ends with an error has simply ended; the client knows why.
     thread::spawn(move || drop(converse(session, stream)));
 }

@@ -34,7 +34,7 @@ const fn telling(name: &'static str) -> Command {
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         summary: "Sets the expiration time of a key in seconds.",
-        grammar: "key seconds:integer condition=[NX | XX | GT | LT]",
+        grammar: "key seconds:integer condition=[NX | XX | GT | LT]@7.0.0",
         history: CONDITION_HISTORY,
         handler: expire,
         ..expiring("expire")
@@ -42,7 +42,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         summary: "Sets the expiration time of a key in milliseconds.",
         since: "2.6.0",
-        grammar: "key milliseconds:integer condition=[NX | XX | GT | LT]",
+        grammar: "key milliseconds:integer condition=[NX | XX | GT | LT]@7.0.0",
         history: CONDITION_HISTORY,
         handler: pexpire,
         ..expiring("pexpire")
@@ -50,7 +50,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         summary: "Sets the expiration time of a key to a Unix timestamp.",
         since: "1.2.0",
-        grammar: "key unix-time-seconds:unix-time condition=[NX | XX | GT | LT]",
+        grammar: "key unix-time-seconds:unix-time condition=[NX | XX | GT | LT]@7.0.0",
         history: CONDITION_HISTORY,
         handler: expireat,
         ..expiring("expireat")
@@ -58,7 +58,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         summary: "Sets the expiration time of a key to a Unix milliseconds timestamp.",
         since: "2.6.0",
-        grammar: "key unix-time-milliseconds:unix-time condition=[NX | XX | GT | LT]",
+        grammar: "key unix-time-milliseconds:unix-time condition=[NX | XX | GT | LT]@7.0.0",
         history: CONDITION_HISTORY,
         handler: pexpireat,
         ..expiring("pexpireat")

@@ -32,7 +32,7 @@ pub(super) const COMMANDS: &[Command] = &[
         group: Group::Generic,
         flags: flag::READONLY,
         tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
-        grammar: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type]",
+        grammar: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type@6.0.0]",
         history: &[("6.0.0", "Added the `TYPE` subcommand.")],
         handler: scan,
         ..Command::DEFAULT

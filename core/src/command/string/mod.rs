@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 use super::call::Call;
-use super::table::{Command, Group, flag, key_use};
+use super::table::{Command, Deprecation, Group, flag, key_use};
 use crate::error::Error;
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -52,9 +52,9 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Delete key if value matches string.",
         since: "9.0.0",
         group: Group::String,
-        flags: flag::WRITE | flag::FAST,
+        flags: flag::WRITE,
         grammar: "key value",
-        keys: &[key_use::RM | key_use::DELETE],
+        keys: &[key_use::RM | key_use::ACCESS | key_use::DELETE],
         handler: write::delifeq,
         ..Command::DEFAULT
     },
@@ -88,6 +88,7 @@ pub(super) const COMMANDS: &[Command] = &[
         grammar: "key expiration=[EX seconds:integer | PX milliseconds:integer | EXAT \
                   unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST]",
         keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        key_notes: &["RW and UPDATE because it changes the TTL"],
         handler: read::getex,
         ..Command::DEFAULT
     },
@@ -95,10 +96,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "getrange",
         summary: "Returns a substring of the string stored at a key.",
         since: "2.4.0",
-        complexity: "O(N) where N is the length of the returned string. The complexity is \
-                     ultimately determined by the returned length, but because creating a \
-                     substring from an existing string is very cheap, it can be considered O(1) \
-                     for small strings.",
+        complexity: RANGE_COMPLEXITY,
         group: Group::String,
         flags: flag::READONLY,
         grammar: "key start:integer end:integer",
@@ -113,6 +111,10 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: flag::WRITE | flag::DENYOOM | flag::FAST,
         grammar: "key value",
         keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE],
+        deprecated: Some(Deprecation {
+            since: "6.2.0",
+            replaced_by: "`SET` with the `!GET` argument",
+        }),
         handler: write::getset,
         ..Command::DEFAULT
     },
@@ -168,6 +170,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys to retrieve.",
         group: Group::String,
         flags: flag::READONLY | flag::FAST,
+        tips: &["request_policy:multi_shard"],
         grammar: "key...",
         keys: &[key_use::RO | key_use::ACCESS],
         handler: read::mget,
@@ -180,6 +183,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys to set.",
         group: Group::String,
         flags: flag::WRITE | flag::DENYOOM,
+        tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
         grammar: "data=(key value)...",
         keys: &[key_use::OW | key_use::UPDATE],
         handler: write::mset,
@@ -216,10 +220,20 @@ pub(super) const COMMANDS: &[Command] = &[
                   doesn't exist.",
         group: Group::String,
         flags: flag::WRITE | flag::DENYOOM,
-        grammar: "key value condition=[NX | XX | IFEQ comparison-value] [GET] expiration=[EX \
-                  seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | \
-                  PXAT unix-time-milliseconds:unix-time | KEEPTTL]",
+        grammar: "key value condition=[NX@2.6.12 | XX@2.6.12 | IFEQ comparison-value@8.1.0] \
+                  [GET@6.2.0] expiration=[EX seconds:integer@2.6.12 | PX \
+                  milliseconds:integer@2.6.12 | EXAT unix-time-seconds:unix-time@6.2.0 | PXAT \
+                  unix-time-milliseconds:unix-time@6.2.0 | KEEPTTL@6.0.0]",
         keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE | key_use::VARIABLE_FLAGS],
+        key_notes: &["RW and ACCESS due to the optional `GET` argument"],
+        find_keys: Some(write::keys_of_set),
+        history: &[
+            ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+            ("6.0.0", "Added the `KEEPTTL` option."),
+            ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
+            ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+            ("8.1.0", "Added the `IFEQ` option."),
+        ],
         handler: write::set,
         ..Command::DEFAULT
     },
@@ -274,21 +288,24 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "substr",
         summary: "Returns a substring from a string value.",
-        complexity: "O(N) where N is the length of the returned string. The complexity is \
-                     ultimately determined by the returned length, but because creating a \
-                     substring from an existing string is very cheap, it can be considered O(1) \
-                     for small strings.",
+        complexity: RANGE_COMPLEXITY,
         group: Group::String,
         flags: flag::READONLY,
         grammar: "key start:integer end:integer",
         keys: &[key_use::RO | key_use::ACCESS],
+        deprecated: Some(Deprecation { since: "2.0.0", replaced_by: "`GETRANGE`" }),
         handler: read::getrange,
         ..Command::DEFAULT
     },
 ];
 
+const RANGE_COMPLEXITY: &str = "O(N) where N is the length of the returned string. The \
+                                 complexity is ultimately determined by the returned length, but \
+                                 because creating a substring from an existing string is very \
+                                 cheap, it can be considered O(1) for small strings.";
+
 /// How long a string may grow, in bytes: `proto-max-bulk-len`.
-fn len_max(_call: &Call<'_, '_>) -> u64 {
+pub(super) fn len_max(_call: &Call<'_, '_>) -> u64 {
     512 << 20
 }
 

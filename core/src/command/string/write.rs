@@ -3,6 +3,8 @@
 use super::read::reply_value;
 use crate::command::call::Call;
 use crate::command::expire_arguments::{ExpireOption, ExpireTime, TimeForm};
+use crate::command::key_spec::{KeyPlace, KeyPlaces};
+use crate::command::table::key_use;
 use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Key};
 use crate::resp::number::parse_i64;
@@ -17,6 +19,18 @@ fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
         return;
     }
     keys.put(key, string::TAG, string::encode(text), expiry);
+}
+
+/// The key of SET, which is read too if the old value is asked for or compared.
+pub(super) fn keys_of_set(words: &[&[u8]]) -> Option<KeyPlaces> {
+    let is_read =
+        |word: &&[u8]| word.eq_ignore_ascii_case(b"GET") || word.eq_ignore_ascii_case(b"IFEQ");
+    let uses = if words.iter().skip(3).any(is_read) {
+        key_use::RW | key_use::ACCESS | key_use::UPDATE
+    } else {
+        key_use::OW | key_use::UPDATE
+    };
+    words.get(1).map(|_| KeyPlaces::from_iter([KeyPlace { place: 1, uses }]))
 }
 
 /// When SET stores.
@@ -41,8 +55,8 @@ impl Condition<'_> {
     fn is_met(self, keys: &mut Access<'_>, key: &Key<'_>) -> Result<bool, Error> {
         match self {
             Self::Always => Ok(true),
-            Self::Absent => Ok(!keys.contains(key)),
-            Self::Present => Ok(keys.contains(key)),
+            Self::Absent => Ok(!keys.touch(key)),
+            Self::Present => Ok(keys.touch(key)),
             Self::Equal(text) => holds(keys, key, text),
         }
     }
@@ -121,7 +135,7 @@ pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 pub(super) fn setnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.key(0);
-    let absent = !call.keys.contains(&key);
+    let absent = !call.keys.touch(&key);
     if absent {
         store(call.keys, &key, call.words[2], Expiry::Never);
     }
@@ -172,7 +186,7 @@ pub(super) fn mset(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 pub(super) fn msetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let pairs = pairs(call)?;
-    let absent = !call.located.iter().any(|key| call.keys.contains(key));
+    let absent = !call.located.iter().any(|key| call.keys.touch(key));
     if absent {
         for (key, text) in pairs {
             store(call.keys, key, text, Expiry::Never);
@@ -234,6 +248,7 @@ fn write_at(keys: &mut Access<'_>, key: &Key<'_>, offset: usize, piece: &[u8]) -
         }
     };
     if let Some(len) = keys.change_object(key, in_place) {
+        keys.touch(key);
         return len;
     }
     let text = keys.peek(key).map(|record| string::read(record).map(|text| text.to_vec()));

@@ -243,6 +243,9 @@ fn plain_reply(rest: &mut &[u8]) -> Result<Reply, Stop> {
         }
         b'$' | b'!' | b'=' => {
             let len = usize::try_from(number?).map_err(|_| Stop::Wrong)?;
+            if len > 512 << 20 {
+                return Err(Stop::Wrong);
+            }
             let text = ahead.get(..len + 2).ok_or(Stop::Short)?;
             ahead = &ahead[len + 2..];
             let text = text.strip_suffix(b"\r\n").ok_or(Stop::Wrong)?;

@@ -73,7 +73,7 @@ impl LongDouble {
     }
 
     /// The magnitude of a finite value, as an integer and the power of two that it counts.
-    fn parts(self) -> (u64, i32) {
+    pub(super) fn parts(self) -> (u64, i32) {
         let bits = self.0.to_bits();
         let biased = (bits >> 64) as i32 & 0x7fff;
         (bits as u64, biased.max(1) - EXPONENT_BIAS)

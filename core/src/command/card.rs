@@ -1,0 +1,227 @@
+//! What the sessions of an engine know of each other: a card for each, and the registry of cards.
+//! The lines of CLIENT LIST are made elsewhere.
+//!
+//! Only the session itself writes its card, so a plain load and store add to a counter; others
+//! read it at any time.
+
+use super::table::{self, Spec};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// The texts on a card.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labels {
+    /// Where the client is, as `ip:port` or `path:0`; empty within the process.
+    pub(crate) peer: String,
+    /// Which of our addresses it came to.
+    pub(crate) local: String,
+    pub(crate) name: Vec<u8>,
+    pub(crate) library_name: Vec<u8>,
+    pub(crate) library_version: Vec<u8>,
+}
+
+/// What others may know of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Card {
+    pub(crate) id: u64,
+    /// When it was opened, in milliseconds since the Unix epoch.
+    pub(crate) opened_ms: u64,
+    /// When it last sent something.
+    pub(crate) seen_ms: AtomicU64,
+    pub(crate) db: AtomicUsize,
+    /// A union of [`mark`]s.
+    pub(crate) marks: AtomicUsize,
+    /// Input that is no whole request yet, in bytes, and the room for it.
+    pub(crate) query_len: AtomicUsize,
+    pub(crate) query_room: AtomicUsize,
+    /// Output that was not taken yet, in bytes, and the room for it.
+    pub(crate) output_len: AtomicUsize,
+    pub(crate) output_room: AtomicUsize,
+    input_bytes: AtomicU64,
+    output_bytes: AtomicU64,
+    reads: AtomicU64,
+    /// The address of the last command's entry in the table, zero before the first.
+    last_command: AtomicUsize,
+    labels: Mutex<Labels>,
+}
+
+/// What a card says in a bit.
+pub(crate) mod mark {
+    pub(crate) const RESP3: usize = 1 << 0;
+    pub(crate) const NO_EVICT: usize = 1 << 1;
+    pub(crate) const NO_TOUCH: usize = 1 << 2;
+    pub(crate) const CLOSING: usize = 1 << 3;
+    pub(crate) const READONLY: usize = 1 << 4;
+}
+
+impl Card {
+    fn new(id: u64, opened_ms: u64) -> Self {
+        Self { id, opened_ms, seen_ms: AtomicU64::new(opened_ms), ..Self::default() }
+    }
+
+    pub(crate) fn labels(&self) -> MutexGuard<'_, Labels> {
+        self.labels.lock()
+    }
+
+    #[inline]
+    pub(super) fn note_command(&self, spec: &'static Spec) {
+        self.last_command.store(std::ptr::from_ref(spec).addr(), Relaxed);
+    }
+
+    /// The full name of the last command.
+    pub(crate) fn last_command(&self) -> Option<&'static str> {
+        let address = self.last_command.load(Relaxed);
+        let all = table::specs().iter();
+        let all = all.flat_map(|spec| std::iter::once(spec).chain(&spec.subcommands));
+        let found = all.into_iter().find(|spec| std::ptr::from_ref(*spec).addr() == address);
+        found.map(|spec| &*spec.name)
+    }
+
+    /// Counts what came in and what was answered.
+    pub(crate) fn note_traffic(&self, input: usize, output: usize) {
+        add(&self.input_bytes, input as u64);
+        add(&self.output_bytes, output as u64);
+        add(&self.reads, 1);
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            input_bytes: self.input_bytes.load(Relaxed),
+            output_bytes: self.output_bytes.load(Relaxed),
+            reads: self.reads.load(Relaxed),
+        }
+    }
+
+    /// Bytes that the session takes from the allocator.
+    pub(crate) fn footprint(&self) -> usize {
+        use crate::structs::allocation::footprint;
+        let rooms = [self.query_room.load(Relaxed), self.output_room.load(Relaxed)];
+        footprint(size_of::<Self>()) + rooms.into_iter().map(footprint).sum::<usize>()
+    }
+}
+
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Relaxed) + amount, Relaxed);
+}
+
+/// What went through sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) input_bytes: u64,
+    pub(crate) output_bytes: u64,
+    /// How often a session was fed.
+    pub(crate) reads: u64,
+}
+
+impl Traffic {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            input_bytes: self.input_bytes + other.input_bytes,
+            output_bytes: self.output_bytes + other.output_bytes,
+            reads: self.reads + other.reads,
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            input_bytes: self.input_bytes.saturating_sub(other.input_bytes),
+            output_bytes: self.output_bytes.saturating_sub(other.output_bytes),
+            reads: self.reads.saturating_sub(other.reads),
+        }
+    }
+}
+
+/// The cards of all open sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    cards: Mutex<Cards>,
+}
+
+#[derive(Debug, Default)]
+struct Cards {
+    open: BTreeMap<u64, Arc<Card>>,
+    opened: u64,
+    /// What went through sessions that are closed.
+    closed: Traffic,
+    /// What was counted before the last reset.
+    before: Traffic,
+}
+
+impl Cards {
+    fn traffic(&self) -> Traffic {
+        self.open.values().fold(self.closed, |sum, card| sum.plus(card.traffic()))
+    }
+}
+
+impl Registry {
+    /// Makes a card for a new session.
+    pub(crate) fn open(&self, id: u64, now_ms: u64) -> Arc<Card> {
+        let card = Arc::new(Card::new(id, now_ms));
+        let mut cards = self.cards.lock();
+        cards.opened += 1;
+        cards.open.insert(id, card.clone());
+        card
+    }
+
+    /// Forgets a session.
+    pub(crate) fn close(&self, id: u64) {
+        let mut cards = self.cards.lock();
+        if let Some(card) = cards.open.remove(&id) {
+            cards.closed = cards.closed.plus(card.traffic());
+        }
+    }
+
+    /// The cards of all open sessions, the oldest first.
+    pub(crate) fn cards(&self) -> Vec<Arc<Card>> {
+        self.cards.lock().open.values().cloned().collect()
+    }
+
+    /// The card of one session.
+    pub(crate) fn card(&self, id: u64) -> Option<Arc<Card>> {
+        self.cards.lock().open.get(&id).cloned()
+    }
+
+    /// How many sessions are open.
+    pub(crate) fn len(&self) -> usize {
+        self.cards.lock().open.len()
+    }
+
+    /// How many sessions were opened since the start or the last reset.
+    pub(crate) fn opened(&self) -> u64 {
+        self.cards.lock().opened
+    }
+
+    /// What went through sessions since the start or the last reset.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let cards = self.cards.lock();
+        cards.traffic().minus(cards.before)
+    }
+
+    /// Starts to count from zero.
+    pub(crate) fn reset(&self) {
+        let mut cards = self.cards.lock();
+        cards.before = cards.traffic();
+        cards.opened = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traffic_outlives_its_session_and_a_reset_starts_from_zero() {
+        let registry = Registry::default();
+        registry.open(1, 0).note_traffic(10, 20);
+        registry.open(2, 0).note_traffic(1, 2);
+        registry.close(1);
+        assert_eq!(registry.traffic(), Traffic { input_bytes: 11, output_bytes: 22, reads: 2 });
+        registry.reset();
+        registry.card(2).unwrap().note_traffic(5, 6);
+        registry.close(2);
+        assert_eq!(registry.traffic(), Traffic { input_bytes: 5, output_bytes: 6, reads: 1 });
+        assert_eq!((registry.len(), registry.opened()), (0, 0));
+    }
+}

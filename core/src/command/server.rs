@@ -1,0 +1,146 @@
+//! The engine as a server: its size, its databases, its clock. INFO, CONFIG, MEMORY, DEBUG and
+//! LOLWUT have files of their own.
+
+use super::call::Call;
+use super::connection::parse_database;
+use super::table::{Command, Group, flag};
+use super::{config_command, debug, info, lolwut, memory_command};
+use crate::error::Error;
+use crate::keyspace::Access;
+
+pub(super) const COMMANDS: &[Command] = &[
+    config_command::CONFIG,
+    Command {
+        name: "dbsize",
+        summary: "Returns the number of keys in the database.",
+        group: Group::Server,
+        flags: flag::READONLY | flag::FAST,
+        tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+        handler: dbsize,
+        ..Command::DEFAULT
+    },
+    debug::DEBUG,
+    Command {
+        name: "flushall",
+        summary: "Removes all keys from all databases.",
+        complexity: "O(N) where N is the total number of keys in all databases",
+        group: Group::Server,
+        flags: flag::WRITE,
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        grammar: "flush-type=[ASYNC | SYNC]",
+        history: &[
+            ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+            ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+        ],
+        handler: flushall,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "flushdb",
+        summary: "Remove all keys from the current database.",
+        complexity: "O(N) where N is the number of keys in the selected database",
+        group: Group::Server,
+        flags: flag::WRITE,
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        grammar: "flush-type=[ASYNC | SYNC]",
+        history: &[
+            ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+            ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+        ],
+        handler: flushdb,
+        ..Command::DEFAULT
+    },
+    info::INFO,
+    lolwut::LOLWUT,
+    memory_command::MEMORY,
+    Command {
+        name: "swapdb",
+        summary: "Swaps two Redis databases.",
+        since: "4.0.0",
+        complexity: "O(N) where N is the count of clients watching or blocking on keys from both \
+                     databases.",
+        group: Group::Server,
+        flags: flag::WRITE | flag::FAST,
+        grammar: "index1:integer index2:integer",
+        handler: swapdb,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "time",
+        summary: "Returns the server time.",
+        since: "2.6.0",
+        group: Group::Server,
+        flags: flag::LOADING | flag::STALE | flag::FAST,
+        tips: &["nondeterministic_output"],
+        handler: time,
+        ..Command::DEFAULT
+    },
+];
+
+/// How much is freed between two looks at the lock of what waits to be freed.
+const FREE_STEP: usize = 4096;
+
+fn dbsize(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let keys = call.keys.count(call.client.db);
+    call.out.integer(keys as i64);
+    Ok(())
+}
+
+fn flushdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let db = call.client.db;
+    flush(call, db..db + 1)
+}
+
+fn flushall(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let databases = call.keys.keyspace().databases();
+    flush(call, 0..databases)
+}
+
+/// Empties databases under all locks, so that no other caller sees a part of it. What was in them
+/// is freed by and by, or before the reply if that is asked for.
+fn flush(call: &mut Call<'_, '_>, databases: std::ops::Range<usize>) -> Result<(), Error> {
+    let by_and_by = match call.arguments() {
+        [] => call.env.config.lazy_user_flush(),
+        [word] if word.eq_ignore_ascii_case(b"async") => true,
+        [word] if word.eq_ignore_ascii_case(b"sync") => false,
+        _ => return Err(Error::SYNTAX),
+    };
+    under_all_locks(call, |keys| {
+        databases.for_each(|db| {
+            keys.flush(db);
+        });
+    });
+    if !by_and_by {
+        free_all(call);
+    }
+    call.out.ok();
+    Ok(())
+}
+
+/// Frees everything that waits to be freed.
+pub(super) fn free_all(call: &Call<'_, '_>) {
+    while call.keys.keyspace().free_some(FREE_STEP) {}
+}
+
+/// Lets `work` hold the lock of every shard. The call itself holds none.
+fn under_all_locks(call: &mut Call<'_, '_>, work: impl FnOnce(&mut Access<'_>)) {
+    let mut all = Access::all(call.keys.keyspace(), call.time);
+    work(&mut all);
+    call.keys.stats.changes += all.stats.changes;
+}
+
+fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let one = parse_database(call, call.words[1], Error::err("invalid first DB index"))?;
+    let other = parse_database(call, call.words[2], Error::err("invalid second DB index"))?;
+    under_all_locks(call, |keys| keys.swap_databases(one, other));
+    call.out.ok();
+    Ok(())
+}
+
+fn time(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let now_ms = call.time.unix_ms();
+    call.out.array(2);
+    call.out.bulk((now_ms / 1000).to_string().as_bytes());
+    call.out.bulk((now_ms % 1000 * 1000).to_string().as_bytes());
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Figures of an engine since its start or the last CONFIG RESETSTAT. What a figure is called is
+//! INFO's work.
+
+use crate::error::Error;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Counters since the start or the last CONFIG RESETSTAT.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    pub(crate) commands: AtomicU64,
+    pub(crate) keyspace_hits: AtomicU64,
+    pub(crate) keyspace_misses: AtomicU64,
+    pub(crate) expired_keys: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    /// Passwords that were wrong.
+    pub(crate) refused_passwords: AtomicU64,
+    /// Sessions closed since their unfinished input was too long.
+    pub(crate) query_limit_closings: AtomicU64,
+    /// Sessions closed since their output was too long.
+    pub(crate) output_limit_closings: AtomicU64,
+    /// Sessions closed since they spoke HTTP, which is what an attack through a browser does.
+    pub(crate) foreign_protocol_closings: AtomicU64,
+    /// Changes to keys since the start. CONFIG RESETSTAT leaves it.
+    pub(crate) changes: AtomicU64,
+    /// Errors by their first word.
+    errors_by_prefix: Mutex<BTreeMap<Vec<u8>, u64>>,
+    rates: Mutex<Rates>,
+}
+
+/// More prefixes than this are not told apart: scripts could invent any number of them.
+const PREFIXES_MAX: usize = 128;
+
+impl Stats {
+    /// Counts an error that was answered.
+    pub(crate) fn note_error(&self, error: &Error) {
+        self.errors.fetch_add(1, Relaxed);
+        let mut line = Vec::new();
+        error.write_line(&mut line);
+        let end = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+        line.truncate(end);
+        let mut counts = self.errors_by_prefix.lock();
+        if counts.len() < PREFIXES_MAX || counts.contains_key(&line) {
+            *counts.entry(line).or_default() += 1;
+        }
+    }
+
+    /// How often each prefix was answered.
+    pub(crate) fn errors_by_prefix(&self) -> Vec<(Vec<u8>, u64)> {
+        self.errors_by_prefix.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
+    }
+
+    /// Starts to count from zero.
+    pub(crate) fn reset(&self) {
+        let Self {
+            commands,
+            keyspace_hits,
+            keyspace_misses,
+            expired_keys,
+            errors,
+            refused_passwords,
+            query_limit_closings,
+            output_limit_closings,
+            foreign_protocol_closings,
+            changes: _,
+            errors_by_prefix,
+            rates,
+        } = self;
+        let counters = [
+            commands,
+            keyspace_hits,
+            keyspace_misses,
+            expired_keys,
+            errors,
+            refused_passwords,
+            query_limit_closings,
+            output_limit_closings,
+            foreign_protocol_closings,
+        ];
+        counters.into_iter().for_each(|counter| counter.store(0, Relaxed));
+        errors_by_prefix.lock().clear();
+        *rates.lock() = Rates::default();
+    }
+
+    /// Takes a sample of running totals, unless the last one is fresh.
+    pub(crate) fn sample(&self, now_ms: u64, totals: impl FnOnce() -> [u64; RATES]) {
+        let mut rates = self.rates.lock();
+        if now_ms >= rates.at_ms + SAMPLE_MS || now_ms < rates.at_ms {
+            rates.add(now_ms, totals());
+        }
+    }
+
+    /// How fast the totals grew of late, each in units per second.
+    pub(crate) fn rates(&self) -> [f64; RATES] {
+        self.rates.lock().per_second()
+    }
+}
+
+/// How many totals are watched: commands, bytes in, bytes out.
+pub(crate) const RATES: usize = 3;
+/// How many samples make a rate, and how far they are apart at least.
+const SAMPLES: usize = 16;
+const SAMPLE_MS: u64 = 100;
+
+/// How fast totals grew over the last samples.
+#[derive(Debug, Default)]
+struct Rates {
+    at_ms: u64,
+    totals: [u64; RATES],
+    samples: [[f64; RATES]; SAMPLES],
+    next: usize,
+}
+
+impl Rates {
+    fn add(&mut self, now_ms: u64, totals: [u64; RATES]) {
+        let seconds = now_ms.saturating_sub(self.at_ms) as f64 / 1000.0;
+        if self.at_ms > 0 && seconds > 0.0 {
+            let growth = |which: usize| totals[which].saturating_sub(self.totals[which]) as f64;
+            self.samples[self.next] = std::array::from_fn(|which| growth(which) / seconds);
+            self.next = (self.next + 1) % SAMPLES;
+        }
+        self.at_ms = now_ms;
+        self.totals = totals;
+    }
+
+    fn per_second(&self) -> [f64; RATES] {
+        let sum = |which: usize| self.samples.iter().map(|sample| sample[which]).sum::<f64>();
+        std::array::from_fn(|which| sum(which) / SAMPLES as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_total_has_a_steady_rate() {
+        let stats = Stats::default();
+        for step in 0..=16u64 {
+            stats.sample(1_000 + step * 100, || [step * 50, 0, step]);
+        }
+        assert_eq!(stats.rates(), [500.0, 0.0, 10.0]);
+        stats.sample(2_650, || unreachable!("the last sample is fresh"));
+    }
+
+    #[test]
+    fn errors_are_counted_by_their_first_word() {
+        let stats = Stats::default();
+        stats.note_error(&Error::SYNTAX);
+        stats.note_error(&Error::WRONG_TYPE);
+        stats.note_error(&Error::SYNTAX);
+        let expected = vec![(b"ERR".to_vec(), 2), (b"WRONGTYPE".to_vec(), 1)];
+        assert_eq!(stats.errors_by_prefix(), expected);
+    }
+}

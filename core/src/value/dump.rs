@@ -1,0 +1,290 @@
+//! Values as bytes that another engine or a Redis server can take in: DUMP's and RESTORE's
+//! payloads. Keys and expiry are not part of them.
+//!
+//! ```text
+//! | type | value, as in an RDB file | RDB version | CRC-64 of all before |
+//! | 1    | ...                      | 2, little   | 8, little endian     |
+//! ```
+//! The format is Redis's (`createDumpPayload` in cluster.c, rdb.h). Strings are written as Redis
+//! writes them but never compressed: packing 10 MB takes Redis a hundred times longer than copying
+//! them, and every reader takes both.
+
+mod lzf;
+mod read;
+mod write;
+
+use super::string;
+use super::{Object, Record};
+use crate::error::Error;
+use crate::structs::entry::{Body, NewBody};
+use crc_fast::CrcAlgorithm::Crc64Redis;
+use read::Reader;
+use std::borrow::Cow;
+
+/// The version of the RDB format that Redis 7.2 writes, and the newest that is read.
+pub(crate) const RDB_VERSION: u16 = 11;
+
+const BAD_SEAL: Error = Error::err("DUMP payload version or checksum are wrong");
+const BAD_DATA: Error = Error::err("Bad data format");
+
+const TYPE_STRING: u8 = 0;
+
+const VERSION_LEN: usize = 2;
+const CHECKSUM_LEN: usize = 8;
+
+/// Appends the payload of a record's value. `version` goes into its seal: [`RDB_VERSION`], or the
+/// lower one of an older server that shall read it and knows the value's encoding.
+pub(crate) fn dump(record: &Record, version: u16, out: &mut Vec<u8>) {
+    let start = out.len();
+    match record.body() {
+        Body::Int(value) => {
+            out.push(TYPE_STRING);
+            write::integer(value, out);
+        }
+        Body::Bytes(text) => dump_text(text, out),
+        Body::Boxed(Object::String(text)) => dump_text(text, out),
+    }
+    seal(version, start, out);
+}
+
+fn dump_text(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len() + TEXT_OVERHEAD_MAX);
+    out.push(TYPE_STRING);
+    write::text(text, out);
+}
+
+/// What a payload has beside a text: the type, the length, the seal.
+const TEXT_OVERHEAD_MAX: usize = 1 + write::LEN_LEN_MAX + VERSION_LEN + CHECKSUM_LEN;
+
+/// Ends the payload that starts at `start`.
+fn seal(version: u16, start: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&version.to_le_bytes());
+    let checksum = checksum(&out[start..]);
+    out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// CRC-64 with the polynomial of Jones, reflected, from zero.
+fn checksum(bytes: &[u8]) -> u64 {
+    crc_fast::checksum(Crc64Redis, bytes)
+}
+
+/// Checks the seal and returns what it covers, without the version.
+fn open(payload: &[u8]) -> Option<&[u8]> {
+    let (covered, checksum_bytes) = payload.split_last_chunk::<CHECKSUM_LEN>()?;
+    let (value, version) = covered.split_last_chunk::<VERSION_LEN>()?;
+    let known = u16::from_le_bytes(*version) <= RDB_VERSION;
+    (known && checksum(covered) == u64::from_le_bytes(*checksum_bytes)).then_some(value)
+}
+
+/// A value read from a payload, on its way into a record.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Restored<'p> {
+    /// A string that was written as an integer.
+    Integer(i64),
+    /// A string.
+    Text(Cow<'p, [u8]>),
+}
+
+impl Restored<'_> {
+    /// The tag and the body of its record. A long buffer moves into the body.
+    pub(crate) fn take(&mut self) -> (u8, NewBody<'_, Object>) {
+        let body = match self {
+            Self::Integer(value) => NewBody::Int(*value),
+            Self::Text(Cow::Borrowed(text)) => string::encode(text),
+            Self::Text(Cow::Owned(text)) => string::encode_owned(text),
+        };
+        (string::TAG, body)
+    }
+}
+
+/// Reads a payload. A compressed string that would be longer than `len_max` bytes is refused, so
+/// that a small payload cannot ask for all memory.
+///
+/// # Errors
+/// `ERR DUMP payload version or checksum are wrong`; `ERR Bad data format` if the payload is not
+/// exactly one value of a known type.
+pub(crate) fn restore(payload: &[u8], len_max: u64) -> Result<Restored<'_>, Error> {
+    let mut reader = Reader::new(open(payload).ok_or(BAD_SEAL)?, len_max);
+    let value = match reader.byte() {
+        Some(TYPE_STRING) => reader.string(),
+        Some(_) | None => None,
+    };
+    value.filter(|_| reader.is_at_end()).ok_or(BAD_DATA)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LEN_MAX: u64 = 1 << 20;
+
+    /// Texts, and how redis-server 7.0 dumps them: the value, and the checksum of its seal.
+    const REDIS_PAYLOADS: &[(&[u8], &[u8], &[u8; CHECKSUM_LEN])] = &[
+        (b"", b"\x00\x00", b"]\x9b\x5c@\x0f\x7f\xa2\xda"),
+        (b"0", b"\x00\xc0\x00", b"\x98@\xa7x\xf8P\x03\x08"),
+        (b"-1", b"\x00\xc0\xff", b"\x0c\x93~$\x85\x08\x9d\xc5"),
+        (b"127", b"\x00\xc0\x7f", b"\x0d\xb5\xeb1RT\xc5\x14"),
+        (b"128", b"\x00\xc1\x80\x00", b"\xebz\xb3\xb5\x10\xcfKe"),
+        (b"-128", b"\x00\xc0\x80", b"\x99f2m/\x0c[\xd9"),
+        (b"-129", b"\x00\xc1\x7f\xff", b"\x17`\x82(T\x80\x84\x80"),
+        (b"32767", b"\x00\xc1\xff\x7f", b"IZ7\xda\x17\xf4\xd5+"),
+        (b"32768", b"\x00\xc2\x00\x80\x00\x00", b"E\xd8.\xed\xd5\xbd\xa9\x10"),
+        (b"-32769", b"\x00\xc2\xff\x7f\xff\xff", b"\xae\xe3LM\x06\xc6\x856"),
+        (b"2147483647", b"\x00\xc2\xff\xff\xff\x7f", b",t\xe5\x9e\xe0.\xad\xa1"),
+        (b"-2147483648", b"\x00\xc2\x00\x00\x00\x80", b"\xc7O\x87>3U\x81\x87"),
+        (b"2147483648", b"\x00\x0a2147483648", b"\xe7\xb1)\xa3L\x1dv\xee"),
+        (b"9223372036854775807", b"\x00\x139223372036854775807", b":e~\x94\x81\xe8_\x22"),
+        (b"007", b"\x00\x03007", b"rX\xe2{Li\xba\xd9"),
+        (b"x", b"\x00\x01x", b"\x22\x80\x86_\xbd\xe8H\xd0"),
+    ];
+
+    const COMPRESSED_VALUE: &[u8] = b"\x00\xc3\x0b'\x03abca\xe0\x18\x02\x01bc";
+    const COMPRESSED_CHECKSUM: [u8; CHECKSUM_LEN] = *b"\xb9Q\x90)\x9e\x9aso";
+
+    fn dump_of(text: &[u8]) -> Vec<u8> {
+        let record = Record::new(b"key", string::TAG, string::encode(text), None, 0);
+        let mut out = b"before".to_vec();
+        dump(&record, RDB_VERSION, &mut out);
+        out.split_off(6)
+    }
+
+    /// Restores into a record, and reads the text from there.
+    fn restored(payload: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut value = restore(payload, LEN_MAX)?;
+        let (tag, body) = value.take();
+        let record = Record::new(b"key", tag, body, None, 0);
+        Ok(string::read(&record).unwrap().to_vec())
+    }
+
+    fn sealed(value: &[u8]) -> Vec<u8> {
+        let mut payload = value.to_vec();
+        seal(RDB_VERSION, 0, &mut payload);
+        payload
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_redis() {
+        assert_eq!(checksum(b"123456789"), 0xe9c6_d914_c4b8_d9ca);
+    }
+
+    #[test]
+    fn payloads_of_redis_are_written_and_read() {
+        for (text, value, checksum) in REDIS_PAYLOADS {
+            let mut payload = value.to_vec();
+            payload.extend(10u16.to_le_bytes());
+            payload.extend(*checksum);
+            assert_eq!(restored(&payload).unwrap(), *text);
+            let record = Record::new(b"key", string::TAG, string::encode(text), None, 0);
+            let mut written = Vec::new();
+            dump(&record, 10, &mut written);
+            assert_eq!(written, payload);
+        }
+    }
+
+    #[test]
+    fn a_compressed_string_of_redis_is_read() {
+        let mut payload = COMPRESSED_VALUE.to_vec();
+        payload.extend(10u16.to_le_bytes());
+        payload.extend(COMPRESSED_CHECKSUM);
+        assert_eq!(restored(&payload).unwrap(), b"abcabcabcabcabcabcabcabcabcabcabcabcabc");
+    }
+
+    #[test]
+    fn a_newer_version_and_a_wrong_checksum_are_refused() {
+        let mut newer = Vec::new();
+        let record = Record::new(b"key", string::TAG, string::encode(b"1"), None, 0);
+        dump(&record, RDB_VERSION + 1, &mut newer);
+        assert_eq!(restored(&newer), Err(BAD_SEAL));
+        let mut wrong = dump_of(b"text");
+        wrong[2] ^= 1;
+        assert_eq!(restored(&wrong), Err(BAD_SEAL));
+        assert_eq!(restored(b""), Err(BAD_SEAL));
+        assert_eq!(restored(&[0; 9]), Err(BAD_SEAL));
+    }
+
+    #[test]
+    fn bad_values_under_a_right_seal_are_refused() {
+        for value in [
+            &b""[..],                                   // no type
+            b"\xff\x01a",                               // an unknown type
+            b"\0",                                      // no length
+            b"\0\x02a",                                 // a text cut short
+            b"\0\x01ab",                                // something after the value
+            b"\0\x40",                                  // a length cut short
+            b"\0\x80\0\0\0",                            // another
+            b"\0\x81\xff\xff\xff\xff\xff\xff\xff\xffa", // a length beyond all memory
+            b"\0\x82\0\0\0\x01a",                       // an unknown kind of length
+            b"\0\xc4a",                                 // an unknown encoding
+            b"\0\xc0",                                  // integers cut short
+            b"\0\xc1a",
+            b"\0\xc2abc",
+            b"\0\xc3\x01\x01",                    // compressed bytes cut short
+            b"\0\xc3\x02\x02\0a",                 // fewer bytes than announced
+            b"\0\xc3\x04\x01\x02abc",             // more than announced
+            b"\0\xc3\x02\x03\x20\0",              // a reference to before the start
+            b"\0\xc3\xc0\x01\0a",                 // an encoding where a length should be
+            b"\0\xc3\x02\x80\xff\xff\xff\xff\0a", // more than the bytes can unpack to
+        ] {
+            assert_eq!(restored(&sealed(value)), Err(BAD_DATA), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_string_beyond_the_limit_is_refused() {
+        let mut value = b"\0\xc3\x05\x81\0\0\0\0\0\0\x01\x0b".to_vec();
+        value.extend(b"\0a\xe0\xff\0");
+        assert_eq!(restored(&sealed(&value)).map(|text| text.len()), Err(BAD_DATA));
+        let mut value = b"\0\xc3\x05\x41\x09".to_vec();
+        value.extend(b"\0a\xe0\xff\0");
+        let payload = sealed(&value);
+        assert_eq!(restored(&payload), Ok(vec![b'a'; 265]));
+        assert_eq!(restore(&payload, 264), Err(BAD_DATA));
+    }
+
+    #[test]
+    fn strings_of_every_kind_of_length_come_back() {
+        for len in [0, 1, 11, 12, 63, 64, 16_383, 16_384, 100_000] {
+            let text = vec![b'x'; len];
+            assert_eq!(restored(&dump_of(&text)).unwrap(), text, "{len}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_dumped_is_restored(text in prop::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert_eq!(restored(&dump_of(&text)).unwrap(), text);
+        }
+
+        #[test]
+        fn integers_are_dumped_and_restored(value: i64, shift in 0u32..64) {
+            let text = (value >> shift).to_string();
+            prop_assert_eq!(restored(&dump_of(text.as_bytes())).unwrap(), text.as_bytes());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(value in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut string = vec![TYPE_STRING];
+            string.extend(&value);
+            let _ = restored(&value);
+            let _ = restored(&sealed(&value));
+            let _ = restored(&sealed(&string));
+        }
+
+        #[test]
+        fn a_changed_payload_does_not_make_it_panic(
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+            cut in any::<prop::sample::Index>(),
+        ) {
+            for value in REDIS_PAYLOADS.iter().map(|(_, value, _)| *value).chain([COMPRESSED_VALUE]) {
+                let mut value = value.to_vec();
+                let at = at.index(value.len());
+                value[at] = byte;
+                let _ = restored(&sealed(&value));
+                value.truncate(cut.index(value.len() + 1));
+                let _ = restored(&sealed(&value));
+            }
+        }
+    }
+}
