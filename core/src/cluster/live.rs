@@ -5,46 +5,92 @@
 //! command is judged while it holds that lock too. So a command sees a slot as it was before or
 //! after a change, and never acts on keys that have just left.
 
-use super::Topology;
+use super::{SetSlot, SlotState, Topology, Transit};
+use crate::error::Error;
+use crate::slot::SlotSet;
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The keys of a slot that were sent to another node and not yet deleted here. They may be read,
-/// and not be written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Transit {
-    /// The keys' hashes, whatever their databases: a chance meeting of two keys costs a retry.
-    pub(crate) hashes: Vec<u64>,
-    /// Whether a command without keys, such as FLUSHALL, may have changed them.
-    pub(crate) disturbed: bool,
+/// Keys that may be at another node and were not yet deleted here. They may be read, and not be
+/// written.
+#[derive(Debug)]
+struct OnTheWay {
+    keys: Arc<Transit>,
+    /// Whether a command without keys, such as FLUSHALL, may have changed them since they were
+    /// sent.
+    disturbed: bool,
 }
 
 /// What routing looks at.
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) topology: Topology,
-    transits: BTreeMap<u16, Transit>,
+    transits: BTreeMap<u16, OnTheWay>,
+    /// Slots that a migration is at work on.
+    claimed: SlotSet,
 }
 
 impl View {
     pub(crate) fn new(topology: Topology) -> Self {
-        Self { topology, transits: BTreeMap::new() }
+        Self { topology, transits: BTreeMap::new(), claimed: SlotSet::new() }
+    }
+
+    /// Carries out CLUSTER SETSLOT. A slot that is stable again has no keys on their way: what the
+    /// target may have of them is beyond the reach of clients.
+    pub(crate) fn set_slot(
+        &mut self,
+        slot: u16,
+        change: SetSlot<'_>,
+        keys: usize,
+    ) -> Result<(), Error> {
+        self.topology.set_slot(slot, change, keys)?;
+        if self.topology.state(slot) == SlotState::Stable {
+            self.end_transit(slot);
+        }
+        Ok(())
     }
 
     /// Whether a key is on its way to another node.
     pub(crate) fn in_transit(&self, slot: u16, hash: u64) -> bool {
-        self.transits.get(&slot).is_some_and(|transit| transit.hashes.contains(&hash))
+        self.transits.get(&slot).is_some_and(|transit| transit.keys.may_hold(hash))
     }
 
     /// Notes which keys of a slot are on their way, in place of those noted before.
-    pub(crate) fn set_transit(&mut self, slot: u16, hashes: Vec<u64>) {
-        self.transits.insert(slot, Transit { hashes, disturbed: false });
+    pub(crate) fn set_transit(&mut self, slot: u16, keys: Arc<Transit>) {
+        self.transits.insert(slot, OnTheWay { keys, disturbed: false });
     }
 
-    /// Forgets that keys of a slot are on their way. Returns what was known of them.
-    pub(crate) fn take_transit(&mut self, slot: u16) -> Option<Transit> {
-        self.transits.remove(&slot)
+    /// The keys of a slot that are on their way.
+    pub(crate) fn transit(&self, slot: u16) -> Option<Arc<Transit>> {
+        self.transits.get(&slot).map(|transit| transit.keys.clone())
+    }
+
+    /// Whether keys of a slot that are on their way may have changed since they were sent.
+    pub(crate) fn is_disturbed(&self, slot: u16) -> bool {
+        self.transits.get(&slot).is_some_and(|transit| transit.disturbed)
+    }
+
+    /// Forgets that keys of a slot are on their way.
+    pub(crate) fn end_transit(&mut self, slot: u16) {
+        self.transits.remove(&slot);
+    }
+
+    /// Takes slots for one migration alone. Fails with the first slot that another has.
+    pub(crate) fn claim(&mut self, slots: &SlotSet) -> Result<(), u16> {
+        match slots.iter().find(|&slot| self.claimed.contains(slot)) {
+            Some(taken) => Err(taken),
+            None => {
+                slots.iter().for_each(|slot| _ = self.claimed.insert(slot));
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives slots back that were claimed.
+    pub(crate) fn release(&mut self, slots: &SlotSet) {
+        slots.iter().for_each(|slot| _ = self.claimed.remove(slot));
     }
 }
 
@@ -96,6 +142,11 @@ impl Cluster {
         result
     }
 
+    /// Claims or releases slots, which changes nothing that clients see.
+    pub(crate) fn change_claims<R>(&self, change: impl FnOnce(&mut View) -> R) -> R {
+        change(&mut self.view.write())
+    }
+
     /// Notes that a command without keys may have changed keys that are on their way.
     pub(crate) fn disturb(&self) {
         for transit in self.view.write().transits.values_mut() {
@@ -117,7 +168,7 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Node, NodeId, SetSlot};
+    use crate::cluster::{Node, NodeId};
     use crate::slot::SlotScheme;
 
     #[test]
@@ -129,27 +180,46 @@ mod tests {
         let cluster = Cluster::new(topology);
         assert!(!cluster.is_plain(7));
         let all: Vec<u16> = (0..16_384).collect();
-        cluster.change(|view| view.topology.add_slots(&all)).unwrap();
+        cluster.change(|view| view.topology.add_slots(&all));
         assert!(cluster.is_plain(7) && cluster.is_plain(16_383));
         let open = SetSlot::Migrating(&other);
-        cluster.change_slot(7, |view| view.topology.set_slot(7, open, 0)).unwrap();
+        cluster.change_slot(7, |view| view.set_slot(7, open, 0)).unwrap();
         assert!(!cluster.is_plain(7) && cluster.is_plain(8));
         cluster.change_slot(9, |view| view.topology.unassign(9));
         assert!(!cluster.is_plain(8), "the cluster is down");
     }
 
     #[test]
-    fn keys_in_transit_are_known_until_they_are_taken() {
+    fn keys_in_transit_are_known_until_they_have_arrived() {
         let topology = Topology::new(
             SlotScheme::Redis,
             Node::primary(NodeId::parse(&[b'a'; 40]).unwrap(), "h", 1),
         );
         let cluster = Cluster::new(topology);
-        cluster.change_slot(3, |view| view.set_transit(3, vec![10, 20]));
+        let mut keys = Transit::new(3, 0);
+        keys.push(b"k", 20);
+        let keys = Arc::new(keys);
+        cluster.change_slot(3, |view| view.set_transit(3, keys.clone()));
         assert!(cluster.view().in_transit(3, 20) && !cluster.view().in_transit(4, 20));
+        assert!(!cluster.view().is_disturbed(3));
         cluster.disturb();
-        let transit = cluster.change_slot(3, |view| view.take_transit(3));
-        assert_eq!(transit, Some(Transit { hashes: vec![10, 20], disturbed: true }));
+        assert!(cluster.view().is_disturbed(3));
+        assert_eq!(cluster.view().transit(3), Some(keys));
+        cluster.change_slot(3, |view| view.end_transit(3));
         assert!(!cluster.view().in_transit(3, 20));
+    }
+
+    #[test]
+    fn a_slot_is_claimed_once() {
+        let topology = Topology::new(
+            SlotScheme::Redis,
+            Node::primary(NodeId::parse(&[b'a'; 40]).unwrap(), "h", 1),
+        );
+        let cluster = Cluster::new(topology);
+        let (some, more) = (SlotSet::from_iter([1u16, 2]), SlotSet::from_iter([2u16, 3]));
+        assert_eq!(cluster.change_claims(|view| view.claim(&some)), Ok(()));
+        assert_eq!(cluster.change_claims(|view| view.claim(&more)), Err(2));
+        cluster.change_claims(|view| view.release(&some));
+        assert_eq!(cluster.change_claims(|view| view.claim(&more)), Ok(()));
     }
 }

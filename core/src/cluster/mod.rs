@@ -5,8 +5,10 @@ mod live;
 mod node;
 mod setslot;
 mod topology;
+mod transit;
 
-pub(crate) use live::{Cluster, Transit, View};
+pub(crate) use live::{Cluster, View};
 pub use node::{Node, NodeId, Role};
 pub(crate) use setslot::SetSlot;
 pub use topology::{SlotState, Topology};
+pub(crate) use transit::Transit;

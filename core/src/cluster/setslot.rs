@@ -3,6 +3,7 @@
 
 use super::{NodeId, Role, SlotState, Topology};
 use crate::error::{Error, ErrorKind};
+use crate::slot::SlotSet;
 
 /// What CLUSTER SETSLOT does to a slot. Names are the caller's words, for the error texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +73,8 @@ impl Topology {
         Ok(())
     }
 
-    /// Gives slots without an owner to this node (CLUSTER ADDSLOTS). All of them or none.
-    pub(crate) fn add_slots(&mut self, slots: &[u16]) -> Result<(), Error> {
-        self.check_slots(slots, |topology, slot| {
-            let busy = topology.owner(slot).is_some();
-            if busy { Err(error(format!("Slot {slot} is already busy"))) } else { Ok(()) }
-        })?;
+    /// Gives slots without an owner to this node (CLUSTER ADDSLOTS).
+    pub(crate) fn add_slots(&mut self, slots: &[u16]) {
         let myself = self.myself().id;
         for &slot in slots {
             self.assign(slot, myself);
@@ -85,28 +82,37 @@ impl Topology {
                 self.set_state(slot, SlotState::Stable);
             }
         }
-        Ok(())
     }
 
-    /// Takes slots from whoever owns them, as this node sees it (CLUSTER DELSLOTS). All of them or
-    /// none.
-    pub(crate) fn delete_slots(&mut self, slots: &[u16]) -> Result<(), Error> {
-        self.check_slots(slots, |topology, slot| {
-            let free = topology.owner(slot).is_none();
-            if free { Err(error(format!("Slot {slot} is already unassigned"))) } else { Ok(()) }
-        })?;
+    /// Takes slots from whoever owns them, as this node sees it (CLUSTER DELSLOTS).
+    pub(crate) fn delete_slots(&mut self, slots: &[u16]) {
         slots.iter().for_each(|&slot| self.unassign(slot));
-        Ok(())
+    }
+
+    /// Checks that slots may be added: none has an owner, none is named twice.
+    pub(crate) fn check_free(&self, slots: &[u16]) -> Result<(), Error> {
+        self.check_slots(slots, |slot| {
+            let busy = self.owner(slot).is_some();
+            if busy { Err(error(format!("Slot {slot} is already busy"))) } else { Ok(()) }
+        })
+    }
+
+    /// Checks that slots may be deleted: each has an owner, none is named twice.
+    pub(crate) fn check_owned(&self, slots: &[u16]) -> Result<(), Error> {
+        self.check_slots(slots, |slot| {
+            let free = self.owner(slot).is_none();
+            if free { Err(error(format!("Slot {slot} is already unassigned"))) } else { Ok(()) }
+        })
     }
 
     fn check_slots(
         &self,
         slots: &[u16],
-        check: impl Fn(&Self, u16) -> Result<(), Error>,
+        check: impl Fn(u16) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut seen = crate::slot::SlotSet::new();
+        let mut seen = SlotSet::new();
         for &slot in slots {
-            check(self, slot)?;
+            check(slot)?;
             if !seen.insert(slot) {
                 return Err(error(format!("Slot {slot} specified multiple times")));
             }
@@ -206,17 +212,18 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_added_and_deleted_all_or_none() {
+    fn slots_are_added_if_free_and_deleted_if_owned() {
         let mut topology = topology();
         let text = |result: Result<(), Error>| result.unwrap_err().to_string();
-        assert_eq!(text(topology.add_slots(&[3, 2])), "ERR Slot 2 is already busy");
-        assert_eq!(text(topology.add_slots(&[3, 3])), "ERR Slot 3 specified multiple times");
-        assert!(topology.owner(3).is_none());
+        assert_eq!(text(topology.check_free(&[3, 2])), "ERR Slot 2 is already busy");
+        assert_eq!(text(topology.check_free(&[3, 3])), "ERR Slot 3 specified multiple times");
         topology.set_slot(4, SetSlot::Importing(&OTHER), 0).unwrap();
-        topology.add_slots(&[3, 4]).unwrap();
+        assert_eq!(topology.check_free(&[3, 4]), Ok(()));
+        topology.add_slots(&[3, 4]);
         assert!(topology.is_mine(3) && topology.state(4) == SlotState::Stable);
-        assert_eq!(text(topology.delete_slots(&[3, 9])), "ERR Slot 9 is already unassigned");
-        topology.delete_slots(&[3, 2]).unwrap();
+        assert_eq!(text(topology.check_owned(&[3, 9])), "ERR Slot 9 is already unassigned");
+        assert_eq!(topology.check_owned(&[3, 2]), Ok(()));
+        topology.delete_slots(&[3, 2]);
         assert!(topology.owner(2).is_none() && topology.owner(3).is_none());
     }
 }

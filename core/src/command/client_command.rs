@@ -18,11 +18,10 @@ pub(super) const CLIENT: Command = Command {
     name: "client",
     summary: "A container for client connection commands.",
     since: "2.4.0",
-    complexity: "Depends on subcommand.",
     group: Group::Connection,
     subcommands: SUBCOMMANDS,
     help: HELP,
-    ..Command::DEFAULT
+    ..Command::CONTAINER
 };
 
 const SUBCOMMANDS: &[Command] = &[
@@ -52,8 +51,8 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of client connections",
         flags: FLAGS | flag::ADMIN,
         tips: &["nondeterministic_output"],
-        grammar: "client-type=[TYPE NORMAL | TYPE MASTER | TYPE REPLICA | TYPE PUBSUB] \
-                  [ID client-id:integer...]",
+        grammar: "[TYPE client-type=(NORMAL | MASTER | REPLICA | PUBSUB)]@5.0.0 [ID \
+                  client-id:integer...]@6.2.0",
         history: &[
             ("2.8.12", "Added unique client `id` field."),
             ("5.0.0", "Added optional `TYPE` filter."),

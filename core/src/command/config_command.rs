@@ -17,7 +17,6 @@ pub(super) const CONFIG: Command = Command {
     name: "config",
     summary: "A container for server configuration commands.",
     since: "2.0.0",
-    complexity: "Depends on subcommand.",
     group: Group::Server,
     subcommands: &[
         Command {
@@ -65,7 +64,7 @@ pub(super) const CONFIG: Command = Command {
         "REWRITE",
         "    Rewrite the configuration file.",
     ],
-    ..Command::DEFAULT
+    ..Command::CONTAINER
 };
 
 /// Answers settings by name, as the client writes it, and by pattern, each once.

@@ -20,7 +20,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of passwords defined for the user",
         group: Group::Connection,
         flags: SESSION | flag::NO_AUTH | flag::ALLOW_BUSY,
-        grammar: "[username] password",
+        grammar: "[username@6.0.0] password",
         history: &[("6.0.0", "Added ACL style (username and password).")],
         handler: auth,
         ..Command::DEFAULT
@@ -44,7 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
         grammar: "arguments=[protover:integer [AUTH auth=(username password)] [SETNAME clientname]]",
         history: &[(
             "6.2.0",
-            "`protover` made optional; when called without arguments reports the current \
+            "`protover` made optional; when called without arguments the command reports the current \
              connection's context.",
         )],
         handler: hello,

@@ -22,6 +22,7 @@ pub(super) const DEBUG: Command = Command {
     group: Group::Server,
     flags: flag::ADMIN | flag::NOSCRIPT | flag::LOADING | flag::STALE,
     arity: Some(-2),
+    internal: true,
     handler: debug,
     ..Command::DEFAULT
 };

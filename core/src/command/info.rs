@@ -6,7 +6,7 @@ use super::call::Call;
 use super::connection::REDIS_VERSION;
 use super::environment::HostFigures;
 use super::figures::Memory;
-use super::table::{Command, Group, flag};
+use super::table::{Command, Group, category, flag};
 use crate::error::Error;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,6 +16,7 @@ pub(super) const INFO: Command = Command {
     summary: "Returns information and statistics about the server.",
     group: Group::Server,
     flags: flag::LOADING | flag::STALE,
+    categories: Some(category::DANGEROUS),
     tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
     grammar: "[section...]",
     history: &[("7.0.0", "Added support for taking multiple section arguments.")],

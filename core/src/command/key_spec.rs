@@ -13,8 +13,6 @@ pub(crate) enum Begin {
     Index(usize),
     /// After this word, which is looked for from `from` on; from the end backwards if negative.
     Keyword { keyword: &'static str, from: i32 },
-    /// Where the grammar cannot say.
-    Unknown,
 }
 
 /// Which words from there on are keys.
@@ -25,8 +23,6 @@ pub(crate) enum Find {
     Range { last: i32, step: usize, limit: usize },
     /// As many as the word at `index` says, from `first` on, every `step` words.
     Count { index: usize, first: usize, step: usize },
-    /// Those that the grammar cannot say.
-    Unknown,
 }
 
 /// One specification, as COMMAND INFO prints it.
@@ -59,7 +55,6 @@ impl KeySpec {
                 Some(place) => place + 1,
                 None => return true,
             },
-            Begin::Unknown => return false,
         };
         let (first, last, step) = match self.find {
             Find::Range { last, step, limit } => {
@@ -75,7 +70,6 @@ impl KeySpec {
                 }
                 (start + first, start + first + count * step, step)
             }
-            Find::Unknown => return false,
         };
         if last >= words.len() && matches!(self.find, Find::Count { .. }) {
             return false;
@@ -345,7 +339,8 @@ mod tests {
 
     #[test]
     fn one_range_says_where_plain_keys_are() {
-        let cases: &[(&str, &[u16], (i32, i32, i32))] = &[
+        type Case = (&'static str, &'static [u16], (i32, i32, i32));
+        let cases: &[Case] = &[
             ("key [NX | XX]", &[RO], (1, 1, 1)),
             ("key...", &[RO], (1, -1, 1)),
             ("data=(key value)...", &[OW], (1, -1, 2)),

@@ -16,11 +16,10 @@ pub(super) const MEMORY: Command = Command {
     name: "memory",
     summary: "A container for memory diagnostics commands.",
     since: "4.0.0",
-    complexity: "Depends on subcommand.",
     group: Group::Server,
     subcommands: SUBCOMMANDS,
     help: HELP,
-    ..Command::DEFAULT
+    ..Command::CONTAINER
 };
 
 const SUBCOMMANDS: &[Command] = &[

@@ -5,6 +5,7 @@ mod call;
 mod card;
 mod client;
 mod client_command;
+mod cluster;
 mod config_command;
 mod connection;
 mod debug;

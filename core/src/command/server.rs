@@ -3,7 +3,7 @@
 
 use super::call::Call;
 use super::connection::parse_database;
-use super::table::{Command, Group, flag};
+use super::table::{Command, Group, category, flag};
 use super::{config_command, debug, info, lolwut, memory_command};
 use crate::error::Error;
 use crate::keyspace::Access;
@@ -15,6 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Returns the number of keys in the database.",
         group: Group::Server,
         flags: flag::READONLY | flag::FAST,
+        categories: Some(category::KEYSPACE),
         tips: &["request_policy:all_shards", "response_policy:agg_sum"],
         handler: dbsize,
         ..Command::DEFAULT
@@ -26,8 +27,9 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the total number of keys in all databases",
         group: Group::Server,
         flags: flag::WRITE,
+        categories: Some(category::KEYSPACE | category::DANGEROUS),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-        grammar: "flush-type=[ASYNC | SYNC]",
+        grammar: "flush-type=[ASYNC@4.0.0 | SYNC@6.2.0]",
         history: &[
             ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
@@ -41,8 +43,9 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of keys in the selected database",
         group: Group::Server,
         flags: flag::WRITE,
+        categories: Some(category::KEYSPACE | category::DANGEROUS),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-        grammar: "flush-type=[ASYNC | SYNC]",
+        grammar: "flush-type=[ASYNC@4.0.0 | SYNC@6.2.0]",
         history: &[
             ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
@@ -61,6 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
                      databases.",
         group: Group::Server,
         flags: flag::WRITE | flag::FAST,
+        categories: Some(category::KEYSPACE | category::DANGEROUS),
         grammar: "index1:integer index2:integer",
         handler: swapdb,
         ..Command::DEFAULT

@@ -13,6 +13,9 @@ use std::sync::OnceLock;
 /// Carries out a command.
 pub(crate) type Handler = fn(&mut Call<'_, '_>) -> Result<(), Error>;
 
+/// Finds the keys among the words of a request. None if the words do not fit.
+pub(crate) type FindKeys = fn(&[&[u8]]) -> Option<KeyPlaces>;
+
 /// What a command is about, as COMMAND DOCS groups it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
@@ -62,14 +65,13 @@ pub(crate) mod flag {
     pub(crate) const ASKING: u32 = 1 << 11;
     pub(crate) const FAST: u32 = 1 << 12;
     pub(crate) const NO_AUTH: u32 = 1 << 13;
-    pub(crate) const MAY_REPLICATE: u32 = 1 << 14;
     pub(crate) const NO_MULTI: u32 = 1 << 15;
     pub(crate) const ALLOW_BUSY: u32 = 1 << 16;
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 17;
     pub(crate) const NO_MANDATORY_KEYS: u32 = 1 << 18;
     pub(crate) const MOVABLEKEYS: u32 = 1 << 19;
 
-    /// The names in the order in which they are printed; [`MAY_REPLICATE`] is not.
+    /// The names in the order in which they are printed.
     pub(crate) const NAMES: &[(u32, &str)] = &[
         (WRITE, "write"),
         (READONLY, "readonly"),
@@ -189,6 +191,7 @@ pub(crate) struct Command {
     pub(crate) summary: &'static str,
     /// The Redis version that brought it.
     pub(crate) since: &'static str,
+    /// How the work grows, as COMMAND DOCS prints it; empty if nothing is said of it.
     pub(crate) complexity: &'static str,
     pub(crate) group: Group,
     /// A union of [`flag`]s.
@@ -207,7 +210,7 @@ pub(crate) struct Command {
     /// The key specifications, if the grammar cannot express them; then `keys` is empty.
     pub(crate) key_specs: &'static [KeySpec],
     /// Finds the keys of a request, if the key specifications cannot, or not how each is used.
-    pub(crate) find_keys: Option<fn(&[&[u8]]) -> Option<KeyPlaces>>,
+    pub(crate) find_keys: Option<FindKeys>,
     /// How many words there may be, if the grammar tells it wrong; negative for "at least".
     pub(crate) arity: Option<i32>,
     pub(crate) subcommands: &'static [Command],
@@ -424,6 +427,7 @@ pub(crate) fn specs() -> &'static [Spec] {
 
 /// The families, each as the lists of its files.
 const FAMILIES: &[&[&[Command]]] = &[
+    &[super::cluster::COMMANDS],
     &[super::connection::COMMANDS],
     &[super::dump::COMMANDS],
     &[super::introspect::COMMANDS],
@@ -431,3 +435,64 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::server::COMMANDS],
     &[super::string::COMMANDS],
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Spec> {
+        specs().iter().flat_map(|spec| std::iter::once(spec).chain(&spec.subcommands))
+    }
+
+    #[test]
+    fn every_entry_says_what_it_has_to() {
+        for spec in all() {
+            let name = spec.command.name;
+            assert!(!name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_uppercase()));
+            assert!(!spec.command.summary.is_empty(), "{name} has no summary");
+            let is_container = !spec.subcommands.is_empty();
+            assert_eq!(is_container, !spec.command.help.is_empty(), "the help of {name}");
+            let help = spec.subcommands.iter().any(|one| one.command.name == "help");
+            assert_eq!(is_container, help, "the subcommand HELP of {name}");
+        }
+    }
+
+    #[test]
+    fn no_two_commands_have_the_same_name() {
+        let mut names: Vec<_> = all().map(|spec| &*spec.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    }
+
+    #[test]
+    fn a_single_key_is_there_in_every_request_that_has_enough_words() {
+        let mut found = 0;
+        for spec in all() {
+            let Some(place) = spec.single_key() else { continue };
+            found += 1;
+            let least = spec.arity.unsigned_abs() as usize;
+            assert!(place < least, "{}", spec.name);
+            let words = vec![&b"word"[..]; least];
+            assert_eq!(spec.key_places(&words)[..], [place], "{}", spec.name);
+        }
+        assert!(found > 0);
+    }
+
+    #[test]
+    fn a_command_with_several_keys_has_no_single_one() {
+        let spec = |name: &str| all().find(|spec| &*spec.name == name).unwrap();
+        assert_eq!(spec("get").single_key(), Some(1));
+        assert_eq!(spec("object|freq").single_key(), Some(2));
+        for name in ["mget", "mset", "rename", "ping", "command|info"] {
+            assert_eq!(spec(name).single_key(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_either_fast_or_slow() {
+        for spec in all() {
+            let speed = spec.categories & (category::FAST | category::SLOW);
+            assert_eq!(speed.count_ones(), 1, "{}", spec.name);
+        }
+    }
+}

@@ -157,7 +157,7 @@ impl Inner {
     }
 
     /// Adds what a batch met to the engine's figures.
-    fn settle(&self, access: &Access<'_>, commands: usize) {
+    pub(super) fn settle(&self, access: &Access<'_>, commands: usize) {
         let stats = &self.env.stats;
         stats.commands.fetch_add(commands as u64, Relaxed);
         stats.keyspace_hits.fetch_add(access.stats.hits, Relaxed);

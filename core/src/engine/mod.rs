@@ -4,6 +4,7 @@
 mod execute;
 mod route;
 mod session;
+mod typed;
 
 pub use session::Session;
 

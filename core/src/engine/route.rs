@@ -65,10 +65,10 @@ pub(super) fn check(
         }
         [key] if cluster.is_plain(key.slot) => Ok(()),
         _ => {
-            let flags = spec.command.flags;
+            let flags = spec.flags;
             let request = Request {
                 write: flags & flag::WRITE != 0,
-                migrate: spec.command.name == "migrate",
+                migrate: &*spec.name == "migrate",
                 asking: asking || flags & flag::ASKING != 0,
                 readonly: client.readonly,
             };
@@ -81,7 +81,7 @@ pub(super) fn check(
 /// as FLUSHALL and SWAPDB do. To be called before such a command acts and after it.
 #[inline]
 pub(super) fn note_write_without_keys(cluster: &Cluster, spec: &Spec, keys: &[Key<'_>]) {
-    if keys.is_empty() && spec.command.flags & flag::WRITE != 0 {
+    if keys.is_empty() && spec.flags & flag::WRITE != 0 {
         cluster.disturb();
     }
 }
@@ -153,8 +153,9 @@ fn redirect(kind: ErrorKind, slot: u16, host: &str, port: u16) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Node, NodeId, Role, Topology};
+    use crate::cluster::{Node, NodeId, Role, Topology, Transit};
     use crate::slot::SlotScheme;
+    use std::sync::Arc;
 
     const ME: [u8; 40] = [b'a'; 40];
     const OTHER: [u8; 40] = [b'b'; 40];
@@ -296,14 +297,17 @@ mod tests {
     #[test]
     fn a_key_in_transit_is_read_and_not_written() {
         let mut view = migrating();
-        view.set_transit(1, vec![u64::from(b'A'), u64::from(b'x')]);
+        let mut keys = Transit::new(1, 0);
+        keys.push(b"A", u64::from(b'A'));
+        keys.push(b"x", u64::from(b'x'));
+        view.set_transit(1, Arc::new(keys));
         let text = "TRYAGAIN The key is on its way to another node";
         told(&view, READ, &[key("A", 1)], "serve");
         told(&view, WRITE, &[key("A", 1)], text);
         told(&view, WRITE, &[key("B", 1)], "serve");
         told(&view, READ, &[key("x", 1)], text);
         told(&view, READ, &[key("y", 1)], "ASK 1 other:2");
-        view.take_transit(1);
+        view.end_transit(1);
         told(&view, WRITE, &[key("A", 1)], "serve");
     }
 }

@@ -89,6 +89,24 @@ impl Session {
         self.client.closing
     }
 
+    /// The database that SELECT chose; zero at first.
+    pub fn database(&self) -> usize {
+        self.client.db
+    }
+
+    /// The database that the engine's typed calls must use to do what this session's commands
+    /// would; none while the session's state asks for more than they know of.
+    pub fn plain_database(&self) -> Option<usize> {
+        let client = &self.client;
+        let is_plain = client.reply == ReplyMode::On && !client.asking && !client.no_touch;
+        (is_plain && client.authenticated).then_some(client.db)
+    }
+
+    /// The version of the protocol that HELLO chose; RESP2 at first.
+    pub fn protocol(&self) -> Protocol {
+        self.client.protocol
+    }
+
     /// The number of this session, unique within its engine.
     pub fn id(&self) -> u64 {
         self.client.id
@@ -98,6 +116,8 @@ impl Session {
     /// in between.
     pub fn call(&mut self, words: &[&[u8]], sink: &mut dyn ReplySink) {
         self.engine.inner.call(&mut self.client, words, sink);
+        // HELLO counts for the output too.
+        self.out.set_protocol(self.client.protocol);
     }
 
     /// Carries out the complete requests at the front of `input`, and returns how much of it is

@@ -85,6 +85,15 @@ impl<'k> Access<'k> {
         access
     }
 
+    /// Locks the shard of a slot.
+    pub(crate) fn slot(keyspace: &'k Keyspace, time: &'k Moment<'k>, slot: u16) -> Self {
+        let mut access = Self::nothing(keyspace, time);
+        let shard = keyspace.shard_of(slot);
+        let guards = SmallVec::from_iter([keyspace.lock(shard)]);
+        access.held = Held::Some { shards: SmallVec::from_iter([shard as u32]), guards };
+        access
+    }
+
     /// Locks every shard.
     pub(crate) fn all(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
         let mut access = Self::nothing(keyspace, time);

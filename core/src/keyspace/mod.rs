@@ -127,7 +127,7 @@ impl Keyspace {
     }
 
     #[inline]
-    fn hash(&self, bytes: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(bytes);
         hasher.finish()

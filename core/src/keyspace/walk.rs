@@ -199,6 +199,12 @@ impl Access<'_> {
         })
     }
 
+    /// How many keys are in a slot, in all databases.
+    pub(crate) fn count_in_slot_everywhere(&mut self, slot: u16) -> usize {
+        let databases = 0..self.keyspace().databases();
+        databases.map(|db| self.count_in_slot(db, slot)).sum()
+    }
+
     /// A key chosen by chance, all with the same chance, or none if there is no key.
     ///
     /// A draw that meets an expired key deletes some of those that are due in its shard and draws

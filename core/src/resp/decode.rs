@@ -1,9 +1,9 @@
 //! Replies out of the bytes that a server sent, a piece at a time. The grammar is `token`'s; what a
 //! reply means is the client's.
 //!
-//! A reply is first walked through, token by token, until its end is there; the walk keeps its place
-//! and allocates nothing. Then the tree is made in one go, and every number that the server claimed
-//! is by then covered by bytes that came.
+//! A reply is first walked through, token by token, until its end is there; the walk keeps its
+//! place and allocates nothing but for nesting. Then the tree is made in one go, and every number
+//! that the server claimed is by then covered by bytes that came.
 
 use super::reply::usual_status;
 use super::token::{Seen, read_token};

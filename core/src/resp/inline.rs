@@ -5,9 +5,9 @@
 /// each in `scratch`.
 ///
 /// Blanks part the words. Within double quotes `\n \r \t \b \a \xHH` stand for a byte and a
-/// backslash before any other byte for that byte; within single quotes only `\'` is special. A quote
-/// may open in the middle of a word, and closes the word, so after it a blank or the end must come.
-/// Returns false if it does not, or if a quote is left open. The rules are those of Redis's
+/// backslash before any other byte for that byte; within single quotes only `\'` is special. A
+/// quote may open in the middle of a word, and closes the word, so after it a blank or the end must
+/// come. Returns false if it does not, or if a quote is left open. The rules are those of Redis's
 /// `sdssplitargs`.
 pub(super) fn split(line: &[u8], scratch: &mut Vec<u8>, mut word: impl FnMut(usize)) -> bool {
     let mut rest = line;

@@ -7,8 +7,12 @@ use bytes::{Bytes, BytesMut};
 use keyslot::resp::{Encoder, Protocol, Reply, ReplyDecoder, ReplyLimits};
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: ReplyLimits =
-    ReplyLimits { bulk_len_max: 1 << 16, array_len_max: 1 << 16, line_len_max: 64, nesting_max: 16 };
+const LIMITS: ReplyLimits = ReplyLimits {
+    bulk_len_max: 1 << 16,
+    array_len_max: 1 << 16,
+    line_len_max: 64,
+    nesting_max: 16,
+};
 
 /// The replies of `pieces`, and the error that ended them.
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Reply>, Option<String>) {

@@ -20,6 +20,7 @@ pub(super) fn write_all<'a>(
 fn write(out: &mut dyn ReplySink, spec: &Spec) {
     let command = spec.command;
     let parts = [
+        !command.complexity.is_empty(),
         command.internal || command.deprecated.is_some(),
         command.deprecated.is_some(),
         command.deprecated.is_some(),
@@ -27,11 +28,13 @@ fn write(out: &mut dyn ReplySink, spec: &Spec) {
         !spec.arguments.is_empty(),
         !spec.subcommands.is_empty(),
     ];
-    out.map(4 + parts.iter().filter(|&&there| there).count());
+    out.map(3 + parts.iter().filter(|&&there| there).count());
     write_text(out, "summary", command.summary);
     write_text(out, "since", command.since);
     write_text(out, "group", command.group.name());
-    write_text(out, "complexity", command.complexity);
+    if !command.complexity.is_empty() {
+        write_text(out, "complexity", command.complexity);
+    }
     write_doc_flags(out, spec);
     if let Some(deprecated) = &command.deprecated {
         write_text(out, "deprecated_since", deprecated.since);

@@ -10,11 +10,10 @@ pub(super) const COMMANDS: &[Command] = &[Command {
     name: "object",
     summary: "A container for object introspection commands.",
     since: "2.2.3",
-    complexity: "Depends on subcommand.",
     group: Group::Generic,
     subcommands: SUBCOMMANDS,
     help: HELP,
-    ..Command::DEFAULT
+    ..Command::CONTAINER
 }];
 
 const fn inspecting(name: &'static str) -> Command {

@@ -351,7 +351,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn what_is_encoded_is_decoded(replies in prop::collection::vec(any_reply(), 1..4), piece in 1usize..50) {
+    fn what_is_encoded_is_decoded(
+        replies in prop::collection::vec(any_reply(), 1..4),
+        piece in 1usize..50,
+    ) {
         for protocol in [Protocol::Resp2, Protocol::Resp3] {
             let input = encode(&replies, protocol);
             let expected: Vec<_> = replies.iter().map(|reply| rebuild(reply, protocol)).collect();

@@ -8,8 +8,8 @@ use rustc_apfloat::Round::NearestTiesToEven;
 use rustc_apfloat::ieee::X87DoubleExtended;
 use std::ops::Add;
 
-/// A float with a fraction of 64 bits and an exponent of 15, which rounds to the nearest and ties to
-/// even. Redis counts in it, so that a decimal with few digits stays what it was.
+/// A float with a fraction of 64 bits and an exponent of 15, which rounds to the nearest and ties
+/// to even. Redis counts in it, so that a decimal with few digits stays what it was.
 #[derive(Clone, Copy, Debug)]
 pub struct LongDouble(X87DoubleExtended);
 

@@ -1,0 +1,232 @@
+//! CLUSTER and the session's part in it: which slot a key has, what a slot holds, who owns it.
+//! What is served where is the engine's routing; moving keys is the migration's work.
+
+mod report;
+mod slots;
+
+use super::call::Call;
+use super::table::{Command, Deprecation, Group, category, flag};
+use crate::cluster::Cluster;
+use crate::error::Error;
+
+const DISABLED: Error = Error::err("This instance has cluster support disabled");
+const VARIES: &[&str] = &["nondeterministic_output"];
+const CHANGES: u32 = flag::NO_ASYNC_LOADING | flag::ADMIN | flag::STALE;
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "asking",
+        summary: "Signals that a cluster client is following an -ASK redirect.",
+        flags: flag::FAST,
+        categories: Some(category::CONNECTION),
+        handler: asking,
+        ..ENTRY
+    },
+    Command {
+        name: "readonly",
+        summary: "Enables read-only queries for a connection to a Redis Cluster replica node.",
+        flags: flag::FAST | flag::LOADING | flag::STALE,
+        categories: Some(category::CONNECTION),
+        handler: readonly,
+        ..ENTRY
+    },
+    Command {
+        name: "readwrite",
+        summary: "Enables read-write queries for a connection to a Reids Cluster replica node.",
+        flags: flag::FAST | flag::LOADING | flag::STALE,
+        categories: Some(category::CONNECTION),
+        handler: readwrite,
+        ..ENTRY
+    },
+    Command {
+        name: "cluster",
+        summary: "A container for Redis Cluster commands.",
+        complexity: "Depends on subcommand.",
+        subcommands: SUBCOMMANDS,
+        help: HELP,
+        ..ENTRY
+    },
+];
+
+const ENTRY: Command = Command { since: "3.0.0", group: Group::Cluster, ..Command::DEFAULT };
+
+const SUBCOMMANDS: &[Command] = &[
+    Command {
+        name: "addslots",
+        summary: "Assigns new hash slots to a node.",
+        complexity: "O(N) where N is the total number of hash slot arguments",
+        flags: CHANGES,
+        grammar: "slot:integer...",
+        handler: slots::add_slots,
+        ..ENTRY
+    },
+    Command {
+        name: "addslotsrange",
+        summary: "Assigns new hash slot ranges to a node.",
+        since: "7.0.0",
+        complexity: "O(N) where N is the total number of the slots between the start slot and end \
+                     slot arguments.",
+        flags: CHANGES,
+        grammar: "range=(start-slot:integer end-slot:integer)...",
+        handler: slots::add_slots_range,
+        ..ENTRY
+    },
+    Command {
+        name: "countkeysinslot",
+        summary: "Returns the number of keys in a hash slot.",
+        flags: flag::STALE,
+        grammar: "slot:integer",
+        handler: slots::count_keys_in_slot,
+        ..ENTRY
+    },
+    Command {
+        name: "delslots",
+        summary: "Sets hash slots as unbound for a node.",
+        complexity: "O(N) where N is the total number of hash slot arguments",
+        flags: CHANGES,
+        grammar: "slot:integer...",
+        handler: slots::delete_slots,
+        ..ENTRY
+    },
+    Command {
+        name: "delslotsrange",
+        summary: "Sets hash slot ranges as unbound for a node.",
+        since: "7.0.0",
+        complexity: "O(N) where N is the total number of the slots between the start slot and end \
+                     slot arguments.",
+        flags: CHANGES,
+        grammar: "range=(start-slot:integer end-slot:integer)...",
+        handler: slots::delete_slots_range,
+        ..ENTRY
+    },
+    Command {
+        name: "getkeysinslot",
+        summary: "Returns the key names in a hash slot.",
+        complexity: "O(N) where N is the number of requested keys",
+        flags: flag::STALE,
+        tips: VARIES,
+        grammar: "slot:integer count:integer",
+        handler: slots::keys_in_slot,
+        ..ENTRY
+    },
+    Command { since: "5.0.0", group: Group::Cluster, ..Command::HELP },
+    Command {
+        name: "info",
+        summary: "Returns information about the state of a node.",
+        flags: flag::STALE,
+        tips: VARIES,
+        handler: report::info,
+        ..ENTRY
+    },
+    Command {
+        name: "keyslot",
+        summary: "Returns the hash slot for a key.",
+        complexity: "O(N) where N is the number of bytes in the key",
+        flags: flag::STALE,
+        grammar: "key:string",
+        handler: slots::key_slot,
+        ..ENTRY
+    },
+    Command {
+        name: "myid",
+        summary: "Returns the ID of a node.",
+        flags: flag::STALE,
+        handler: report::my_id,
+        ..ENTRY
+    },
+    Command {
+        name: "nodes",
+        summary: "Returns the cluster configuration for a node.",
+        complexity: "O(N) where N is the total number of Cluster nodes",
+        flags: flag::STALE,
+        tips: VARIES,
+        handler: report::nodes,
+        ..ENTRY
+    },
+    Command {
+        name: "setslot",
+        summary: "Binds a hash slot to a node.",
+        flags: CHANGES,
+        grammar: "slot:integer subcommand=(IMPORTING node-id | MIGRATING node-id | NODE node-id | \
+                  STABLE)",
+        handler: slots::set_slot,
+        ..ENTRY
+    },
+    Command {
+        name: "shards",
+        summary: "Returns the mapping of cluster slots to shards.",
+        since: "7.0.0",
+        complexity: "O(N) where N is the total number of cluster nodes",
+        flags: flag::LOADING | flag::STALE,
+        tips: VARIES,
+        handler: report::shards,
+        ..ENTRY
+    },
+    Command {
+        name: "slots",
+        summary: "Returns the mapping of cluster slots to nodes.",
+        complexity: "O(N) where N is the total number of Cluster nodes",
+        flags: flag::LOADING | flag::STALE,
+        tips: VARIES,
+        deprecated: Some(Deprecation { since: "7.0.0", replaced_by: "`CLUSTER SHARDS`" }),
+        handler: report::slots,
+        ..ENTRY
+    },
+];
+
+const HELP: &[&str] = &[
+    "ADDSLOTS <slot> [<slot> ...]",
+    "    Assign slots to current node.",
+    "ADDSLOTSRANGE <start slot> <end slot> [<start slot> <end slot> ...]",
+    "    Assign slots which are between <start-slot> and <end-slot> to current node.",
+    "COUNTKEYSINSLOT <slot>",
+    "    Return the number of keys in <slot>.",
+    "DELSLOTS <slot> [<slot> ...]",
+    "    Delete slots information from current node.",
+    "DELSLOTSRANGE <start slot> <end slot> [<start slot> <end slot> ...]",
+    "    Delete slots information which are between <start-slot> and <end-slot> from current node.",
+    "GETKEYSINSLOT <slot> <count>",
+    "    Return key names stored by current node in a slot.",
+    "INFO",
+    "    Return information about the cluster.",
+    "KEYSLOT <key>",
+    "    Return the hash slot for <key>.",
+    "MYID",
+    "    Return the node id.",
+    "NODES",
+    "    Return cluster configuration seen by node. Output format:",
+    "    <id> <ip:port@bus-port[,hostname]> <flags> <master> <pings> <pongs> <epoch> <link> <slot> ...",
+    "SETSLOT <slot> (IMPORTING <node-id>|MIGRATING <node-id>|STABLE|NODE <node-id>)",
+    "    Set slot state.",
+    "SLOTS",
+    "    Return information about slots range mappings. Each range is made of:",
+    "    start, end, master and replicas IP addresses, ports and ids",
+    "SHARDS",
+    "    Return information about slot range mappings and the nodes associated with them.",
+];
+
+/// The cluster that this engine is a node of.
+fn cluster<'a>(call: &Call<'a, '_>) -> Result<&'a Cluster, Error> {
+    call.env.cluster.as_ref().ok_or(DISABLED)
+}
+
+fn asking(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    cluster(call)?;
+    call.client.asking = true;
+    call.out.ok();
+    Ok(())
+}
+
+fn readonly(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    cluster(call)?;
+    call.client.readonly = true;
+    call.out.ok();
+    Ok(())
+}
+
+fn readwrite(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    cluster(call)?;
+    call.client.readonly = false;
+    call.out.ok();
+    Ok(())
+}

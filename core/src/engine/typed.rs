@@ -1,0 +1,49 @@
+//! Commands as functions of their own: for programs that call one command very often and whose
+//! arguments have types already. What a command does is the same as when it comes in words.
+
+use super::Engine;
+use crate::command::table::{self, flag};
+use crate::error::Error;
+use crate::keyspace::{Access, Expiry};
+use crate::time::Moment;
+use crate::value::string;
+
+impl Engine {
+    /// Lets `read` see the value of a string key in database `db`, or none, and returns what it
+    /// returns. Nothing is copied; the key's lock is held meanwhile, so `read` must be short and
+    /// must not call this engine.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds another type.
+    pub fn get_with<R>(
+        &self,
+        db: usize,
+        key: &[u8],
+        read: impl FnOnce(Option<&[u8]>) -> R,
+    ) -> Result<R, Error> {
+        let time = Moment::new(&*self.inner.clock);
+        let mut key = self.inner.keyspace.locate(db, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
+        let text = access.read(&key).map(string::read).transpose();
+        let result = text.map(|text| read(text.as_deref()));
+        self.inner.settle(&access, 1);
+        result
+    }
+
+    /// Stores a string in database `db`, over whatever the key held; the key does not expire.
+    pub fn set_in(&self, db: usize, key: &[u8], value: &[u8]) {
+        let time = Moment::new(&*self.inner.clock);
+        let mut key = self.inner.keyspace.locate(db, key);
+        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
+        access.put(&key, string::TAG, string::encode(value), Expiry::Never);
+        self.inner.settle(&access, 1);
+    }
+
+    /// Whether the command that these words ask for always ends soon, whatever the keyspace holds:
+    /// those that COMMAND INFO marks as `fast`. A host may want to carry out others where nothing
+    /// waits for them.
+    pub fn is_fast(&self, words: &[&[u8]]) -> bool {
+        !words.is_empty()
+            && table::lookup(words).is_ok_and(|spec| spec.command.flags & flag::FAST != 0)
+    }
+}

@@ -1,0 +1,61 @@
+"""Redis in your process, without a server.
+
+>>> import keyslot
+>>> engine = keyslot.Engine()
+>>> engine.set("greeting", "hello", ex=60)
+True
+>>> engine.get("greeting")
+b'hello'
+
+An engine holds the keys. Its methods have the names, arguments and return values of redis-py's with
+``decode_responses=False``; whatever has no method goes through ``execute``. It may be used from any
+number of threads. A session is a conversation with an engine by RESP bytes, for those who bring the
+sockets.
+"""
+
+from ._keyslot import ManualClock
+from .engine import Engine, Session
+from .exceptions import (
+    AskError,
+    AuthenticationError,
+    BusyKeyError,
+    BusyLoadingError,
+    ClosedError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    DataError,
+    ExecAbortError,
+    KeyslotError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+    WrongTypeError,
+)
+
+__all__ = [
+    "AskError",
+    "AuthenticationError",
+    "BusyKeyError",
+    "BusyLoadingError",
+    "ClosedError",
+    "ClusterCrossSlotError",
+    "ClusterDownError",
+    "DataError",
+    "Engine",
+    "ExecAbortError",
+    "KeyslotError",
+    "ManualClock",
+    "MovedError",
+    "NoPermissionError",
+    "NoScriptError",
+    "OutOfMemoryError",
+    "ReadOnlyError",
+    "ResponseError",
+    "Session",
+    "TryAgainError",
+    "WrongTypeError",
+]

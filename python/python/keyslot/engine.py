@@ -1,0 +1,81 @@
+"""The two that talk to the keys: an engine, which holds them, and a session with it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from . import _keyslot
+from ._connection import ConnectionCommands
+from ._keys import KeyCommands
+from ._server import ServerCommands
+from ._strings import StringCommands
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Engine", "Session"]
+
+
+class Commands(StringCommands, KeyCommands, ConnectionCommands, ServerCommands):
+    """The commands that are words and a conversion; the native classes have the others."""
+
+    __slots__ = ()
+
+
+class Engine(_keyslot.Engine, Commands):
+    """An engine: the keys, and a conversation about them.
+
+    ``shards`` is the number of locks over the keyspace, a power of two; more let more threads work
+    at once. ``databases`` is how many there are to ``select``. ``scheme`` says how keys map to
+    slots: ``"redis"`` or ``"codis"``. ``seed`` decides what chance decides: engines with the same
+    seed, clock and input give the same output. ``clock`` is a ``ManualClock``, or ``None`` for the
+    system's. ``settings`` are a mapping of what ``config_set`` takes, and of what may be chosen
+    only here.
+
+    Use it in a ``with`` statement to free everything at the end of it.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def session(self) -> Session:
+        """Open a session, which keeps its own database, protocol version and name."""
+        return Session(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<keyslot.Engine{' closed' if self.closed else ''}>"
+
+
+class Session(_keyslot.Session, Commands):
+    """A conversation with an engine, by bytes and by methods.
+
+    Give it what arrives with ``feed``, send what ``take_output`` returns, and end the conversation
+    when ``closing`` says so. Its methods answer in Python objects and leave the output alone.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<keyslot.Session{' closed' if self.closed else f' {self.id}'}>"

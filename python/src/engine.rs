@@ -1,0 +1,120 @@
+//! The engine as Python opens it: its options, its upkeep, its end.
+
+use crate::client::{Client, Shared};
+use crate::clock::ManualClock;
+use crate::errors;
+use crate::word::{Word, flattened};
+use keyslot::EngineOptions;
+use keyslot::resp::{Encoder, Protocol};
+use keyslot::slot::SlotScheme;
+use keyslot::time::{Clock, SystemClock};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// As many as a key's place has room for.
+const DATABASES_MAX: usize = 1 << 16;
+/// What is freed between two looks at the clock while an engine closes.
+const CLOSE_STEP: usize = 10_000;
+
+/// An engine, and a conversation with it.
+#[pyclass(extends = Client, subclass, frozen, module = "keyslot._keyslot")]
+pub(crate) struct Engine;
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (*, shards=1024, databases=16, scheme="redis", seed=0, clock=None,
+                        settings=None))]
+    fn new(
+        py: Python<'_>,
+        shards: usize,
+        databases: usize,
+        scheme: &str,
+        seed: u64,
+        clock: Option<&Bound<'_, ManualClock>>,
+        settings: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let scheme = scheme_named(scheme)?;
+        check_sizes(scheme, shards, databases)?;
+        let clock: Box<dyn Clock> = match clock {
+            Some(clock) => Box::new(clock.get().clock.clone()),
+            None => Box::new(SystemClock::new()),
+        };
+        let settings = settings.map(texts).transpose()?.unwrap_or_default();
+        let options =
+            EngineOptions { scheme, shards, databases, clock, seed, settings, cluster: None };
+        let engine = keyslot::Engine::open(options).map_err(|error| errors::raised(py, &error))?;
+        let shared = Arc::new(Shared { engine, closed: AtomicBool::new(false) });
+        Ok(PyClassInitializer::from(Client::new(shared)).add_subclass(Self))
+    }
+
+    /// Do work that is due: delete up to ``budget`` expired keys, and free about as much of what
+    /// waits to be freed. Return whether there is more to do at once.
+    ///
+    /// Expired keys are never seen, with or without this; it gives their memory back. Ten times a
+    /// second is often enough.
+    #[pyo3(signature = (budget=1000))]
+    fn maintain(this: &Bound<'_, Self>, budget: usize) -> PyResult<bool> {
+        let engine = this.as_super().get().engine(this.py())?;
+        Ok(this.py().detach(|| engine.maintain(budget)))
+    }
+
+    /// Return when the next key expires, in milliseconds since the Unix epoch, or an earlier time;
+    /// ``None`` if nothing expires.
+    fn next_expiry_ms(this: &Bound<'_, Self>) -> PyResult<Option<u64>> {
+        Ok(this.as_super().get().engine(this.py())?.next_expiry_ms())
+    }
+
+    /// Delete everything and end all conversations with the engine. Closing twice is no error.
+    fn close(this: &Bound<'_, Self>) {
+        let client = this.as_super().get();
+        if client.shared().closed.swap(true, Relaxed) {
+            return;
+        }
+        client.close(this.py());
+        let engine = &client.shared().engine;
+        this.py().detach(|| {
+            engine.call(&[b"FLUSHALL"], &mut Encoder::new(Protocol::Resp2));
+            while engine.maintain(CLOSE_STEP) {}
+        });
+    }
+
+    /// Whether the engine was closed.
+    #[getter]
+    fn closed(this: &Bound<'_, Self>) -> bool {
+        this.as_super().get().is_closed()
+    }
+}
+
+fn scheme_named(name: &str) -> PyResult<SlotScheme> {
+    match name {
+        "redis" => Ok(SlotScheme::Redis),
+        "codis" => Ok(SlotScheme::Codis),
+        _ => Err(PyValueError::new_err(format!("scheme is 'redis' or 'codis', not '{name}'"))),
+    }
+}
+
+/// Names and values of settings as texts.
+fn texts(settings: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let words = flattened(settings)?;
+    let text = |object: &Bound<'_, PyAny>| -> PyResult<String> {
+        let word: Word<'_> = object.as_borrowed().extract()?;
+        Ok(String::from_utf8(word.bytes().to_vec())?)
+    };
+    words.chunks_exact(2).map(|pair| Ok((text(&pair[0])?, text(&pair[1])?))).collect()
+}
+
+fn check_sizes(scheme: SlotScheme, shards: usize, databases: usize) -> PyResult<()> {
+    let slots = scheme.slots();
+    if !shards.is_power_of_two() || shards > slots {
+        let text = format!("shards must be a power of two from 1 to {slots}, not {shards}");
+        return Err(PyValueError::new_err(text));
+    }
+    if !(1..=DATABASES_MAX).contains(&databases) {
+        let text = format!("databases must be from 1 to {DATABASES_MAX}, not {databases}");
+        return Err(PyValueError::new_err(text));
+    }
+    Ok(())
+}

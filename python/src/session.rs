@@ -1,0 +1,78 @@
+//! A conversation by bytes: what arrived goes in, what is to be sent comes out.
+
+use crate::client::Client;
+use crate::engine::Engine;
+use crate::reply;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// One conversation with an engine, by bytes or by methods.
+#[pyclass(extends = Client, subclass, frozen, module = "keyslot._keyslot")]
+pub(crate) struct Session;
+
+#[pymethods]
+impl Session {
+    #[new]
+    fn new(engine: &Bound<'_, Engine>) -> PyResult<PyClassInitializer<Self>> {
+        let client = engine.as_super().get();
+        client.engine(engine.py())?;
+        let client = Client::new(client.shared().clone());
+        Ok(PyClassInitializer::from(client).add_subclass(Self))
+    }
+
+    /// Take bytes that arrived, in pieces of any size, and carry out every request that they
+    /// complete. The replies are appended to the output.
+    ///
+    /// A protocol error is written to the output and closes the conversation.
+    fn feed(this: &Bound<'_, Self>, data: &[u8]) -> PyResult<()> {
+        this.as_super().get().converse_detached(this.py(), |session| session.feed(data))
+    }
+
+    /// What is to be sent and was not taken yet.
+    #[getter]
+    fn output<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyBytes>> {
+        let py = this.py();
+        this.as_super().get().converse(py, |session| reply::bytes(py, session.output()))?
+    }
+
+    /// Take what is to be sent.
+    fn take_output<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyBytes>> {
+        let py = this.py();
+        this.as_super().get().converse(py, |session| {
+            let output = reply::bytes(py, session.output())?;
+            session.consume_output(session.output().len());
+            Ok(output)
+        })?
+    }
+
+    /// Forget the first ``size`` bytes of the output, which have been sent.
+    fn consume_output(this: &Bound<'_, Self>, size: usize) -> PyResult<()> {
+        this.as_super().get().converse(this.py(), |session| {
+            session.consume_output(size.min(session.output().len()));
+        })
+    }
+
+    /// Whether the conversation shall end once the output is sent: after ``QUIT`` or a protocol
+    /// error.
+    #[getter]
+    fn closing(this: &Bound<'_, Self>) -> PyResult<bool> {
+        this.as_super().get().converse(this.py(), |session| session.is_closing())
+    }
+
+    /// The number of this session, unique within its engine.
+    #[getter]
+    fn id(this: &Bound<'_, Self>) -> PyResult<u64> {
+        this.as_super().get().converse(this.py(), |session| session.id())
+    }
+
+    /// End the conversation. Closing twice is no error.
+    fn close(this: &Bound<'_, Self>) {
+        this.as_super().get().close(this.py());
+    }
+
+    /// Whether the session or its engine was closed.
+    #[getter]
+    fn closed(this: &Bound<'_, Self>) -> bool {
+        this.as_super().get().is_closed()
+    }
+}
