@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
+use crate::structs::arena;
 use crate::time::{Clock, Moment, SystemClock};
 use crate::value::string;
 use bytes::Bytes;
@@ -170,10 +171,16 @@ impl Engine {
         self.inner.keyspace.free_some(budget) || expired == budget
     }
 
-    /// Bytes that the keys, their values and what finds them take from the allocator, values on
-    /// their way to be freed included. Within 5 % of what glibc's malloc hands out.
+    /// Bytes that the keys, their values and what finds them take, values on their way to be freed
+    /// included.
     pub fn memory_bytes(&self) -> usize {
         self.inner.keyspace.footprint()
+    }
+
+    /// Bytes of memory that all engines of the process have taken for small blocks. Larger ones
+    /// come from the program's global allocator.
+    pub fn arena_bytes() -> usize {
+        arena::block_bytes()
     }
 
     /// When the next key expires, in milliseconds since the Unix epoch, or an earlier time; none
