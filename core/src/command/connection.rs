@@ -41,7 +41,8 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "6.0.0",
         group: Group::Connection,
         flags: SESSION | flag::NO_AUTH | flag::ALLOW_BUSY,
-        grammar: "arguments=[protover:integer [AUTH auth=(username password)] [SETNAME clientname]]",
+        grammar: "arguments=[protover:integer [AUTH auth=(username password)] \
+                  [SETNAME clientname]]",
         history: &[(
             "6.2.0",
             "`protover` made optional; when called without arguments the command reports the current \

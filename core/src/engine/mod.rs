@@ -164,7 +164,9 @@ impl Engine {
     /// to time, ten times a second say; a budget of 1,000 takes well under a millisecond.
     pub fn maintain(&self, budget: usize) -> bool {
         let now_ms = self.inner.clock.unix_ms();
-        self.inner.env.sample_rates(now_ms);
+        if self.inner.env.sample_rates(now_ms) {
+            self.inner.env.note_memory(self.inner.keyspace.footprint());
+        }
         let active = self.inner.env.active_expire.load(Relaxed);
         let expired = if active { self.inner.keyspace.expire_due(now_ms, budget) } else { 0 };
         self.inner.env.stats.expired_keys.fetch_add(expired as u64, Relaxed);
