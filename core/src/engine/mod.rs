@@ -2,10 +2,12 @@
 //! becomes calls under lock.
 
 mod execute;
+mod migration;
 mod route;
 mod session;
 mod typed;
 
+pub use migration::Migration;
 pub use session::Session;
 
 use crate::cluster::Topology;

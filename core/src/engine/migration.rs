@@ -1,0 +1,172 @@
+//! A migration as the host of the source drives it: the machine, with the engine that it works on.
+//! The machine's steps are the migration's business, the connection to the target is the host's.
+
+use super::{Engine, Inner};
+use crate::cluster::{Cluster, NodeId, SlotState, Topology};
+use crate::error::{Error, ErrorKind};
+use crate::keyspace::Access;
+use crate::migration::{
+    ByKey, MigrationEvent, MigrationLimits, MigrationStatus, Mode, Source, elsewhere,
+};
+use crate::slot::SlotSet;
+use crate::time::Moment;
+
+impl Engine {
+    /// The cluster as this engine sees it; none if it is not part of one.
+    pub fn topology(&self) -> Option<Topology> {
+        self.inner.env.cluster.as_ref().map(|cluster| cluster.view().topology.clone())
+    }
+
+    /// Changes what this engine knows of its cluster, between two commands: nodes that came or
+    /// changed, slots that other nodes gave each other.
+    ///
+    /// # Errors
+    /// If the engine is not part of a cluster.
+    pub fn change_topology(&self, change: impl FnOnce(&mut Topology)) -> Result<(), Error> {
+        let cluster = self.inner.cluster()?;
+        let time = Moment::new(&*self.inner.clock);
+        let _everything = Access::all(&self.inner.keyspace, &time);
+        cluster.change(|view| change(&mut view.topology));
+        Ok(())
+    }
+
+    /// Begins to move slots that this node owns to another node of the cluster. Slots that an
+    /// earlier migration to the same node left open are taken up again.
+    ///
+    /// # Errors
+    /// If the engine is not part of a cluster, does not know the node, does not own a slot, or has
+    /// one open for another migration.
+    pub fn migrate(
+        &self,
+        mode: Mode,
+        slots: SlotSet,
+        target: NodeId,
+        limits: MigrationLimits,
+    ) -> Result<Migration, Error> {
+        let cluster = self.inner.cluster()?;
+        let source = check(&cluster.view().topology, &slots, target)?;
+        cluster.change_claims(|view| view.claim(&slots)).map_err(elsewhere)?;
+        let machine = match mode {
+            Mode::ByKey => ByKey::new(source, target, slots.clone(), limits),
+        };
+        Ok(Migration { engine: self.clone(), slots, machine })
+    }
+}
+
+impl Inner {
+    fn cluster(&self) -> Result<&Cluster, Error> {
+        let disabled = Error::err("This instance has cluster support disabled");
+        self.env.cluster.as_ref().ok_or(disabled)
+    }
+}
+
+/// Checks that slots may be moved. Returns the name of this node.
+fn check(topology: &Topology, slots: &SlotSet, target: NodeId) -> Result<NodeId, Error> {
+    let refused = |text: String| Err(Error::new(ErrorKind::Err, text));
+    let myself = topology.myself().id;
+    if topology.node(target).is_none() {
+        return refused(format!("I don't know about node {target}"));
+    }
+    if target == myself {
+        return refused(format!("Node {target} is the source itself"));
+    }
+    for slot in slots.iter() {
+        if !topology.is_mine(slot) {
+            return refused(format!("I'm not the owner of hash slot {slot}"));
+        }
+        match topology.state(slot) {
+            SlotState::Stable => {}
+            SlotState::Migrating { to } if to == target => {}
+            SlotState::Migrating { .. } | SlotState::Importing { .. } => {
+                return Err(elsewhere(slot));
+            }
+        }
+    }
+    Ok(myself)
+}
+
+/// Slots on their way from this engine to another node, which may be a Redis server.
+///
+/// The host opens a connection to the target, or a session if the target is an engine of its own.
+/// Then, until [`Migration::is_ended`]:
+/// - it sends what [`Migration::poll_transmit`] gives,
+/// - it hands what the target answers to [`Migration::handle_frame`],
+/// - it calls [`Migration::handle_timeout`] when the clock reaches [`Migration::poll_timeout`],
+/// - it takes what happened from [`Migration::poll_event`], and reconnects when told to.
+///
+/// Dropping a migration stops it where it is: keys that were sent and not acknowledged stay barred
+/// from writing until another migration of the slot, or CLUSTER SETSLOT, settles them.
+pub struct Migration {
+    engine: Engine,
+    slots: SlotSet,
+    machine: ByKey,
+}
+
+impl Migration {
+    /// Appends what is to be sent now to `out`: about as much as `budget` bytes, or one value if
+    /// it is larger. Returns whether there was something.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>, budget: usize) -> bool {
+        self.step(|machine, source| machine.poll_transmit(source, out, budget))
+    }
+
+    /// Takes in what the target sent, in pieces of any size.
+    pub fn handle_frame(&mut self, bytes: &[u8]) {
+        self.step(|machine, source| machine.handle_frame(source, bytes));
+    }
+
+    /// When the migration wants [`Migration::handle_timeout`] to be called, in microseconds on the
+    /// monotonic scale of the engine's clock.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        self.machine.poll_timeout()
+    }
+
+    /// Does what time asks for. Calling it early does nothing.
+    pub fn handle_timeout(&mut self) {
+        self.step(|machine, source| machine.handle_timeout(source));
+    }
+
+    /// Takes note of a new connection to the target. The host has made sure that requests sent over
+    /// the old one will not be carried out any more.
+    pub fn handle_reconnect(&mut self) {
+        self.step(|machine, source| machine.handle_reconnect(source));
+    }
+
+    /// Ends the migration before its time. The slot that is being moved becomes as it was if none
+    /// of its keys has left; otherwise it stays open, each of its keys at one node, and another
+    /// migration can take it up.
+    pub fn cancel(&mut self) {
+        self.machine.cancel();
+    }
+
+    /// What happened next, if anything.
+    pub fn poll_event(&mut self) -> Option<MigrationEvent> {
+        self.machine.poll_event()
+    }
+
+    /// How far the migration is.
+    pub fn status(&self) -> MigrationStatus {
+        self.machine.status()
+    }
+
+    /// Whether the migration is over, one way or the other.
+    pub fn is_ended(&self) -> bool {
+        self.machine.is_ended()
+    }
+
+    fn step<R>(&mut self, step: impl FnOnce(&mut ByKey, &Source<'_>) -> R) -> R {
+        let inner = &*self.engine.inner;
+        let cluster = inner.cluster().expect("a migration begins in a cluster only");
+        let time = Moment::new(&*inner.clock);
+        let now_us = inner.clock.now().mono_us;
+        let source = Source { keyspace: &inner.keyspace, cluster, time: &time, now_us };
+        step(&mut self.machine, &source)
+    }
+}
+
+impl Drop for Migration {
+    fn drop(&mut self) {
+        if let Ok(cluster) = self.engine.inner.cluster() {
+            cluster.change_claims(|view| view.release(&self.slots));
+        }
+    }
+}

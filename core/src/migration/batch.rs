@@ -1,0 +1,226 @@
+//! Some keys of a slot: choosing them, writing them as requests, deleting them. When to do which is
+//! the machine's business. All of it happens under the lock of the slot's shard.
+
+use crate::cluster::Transit;
+use crate::keyspace::Access;
+use crate::resp::number::write_u64;
+use crate::structs::entry::{Body, CLOCK_MAX};
+use crate::value::{Record, dump, object_footprint};
+
+/// Chooses keys of a slot from a position on: up to `keys_max`, and fewer if they are large; at
+/// least one, if there is one that has not expired. Returns also the position to go on from, zero
+/// at the end.
+pub(super) fn choose(
+    access: &mut Access<'_>,
+    (slot, db): (u16, usize),
+    from: u64,
+    keys_max: usize,
+    bytes_max: usize,
+) -> (Transit, u64) {
+    let keyspace = access.keyspace();
+    let mut chosen = Transit::new(slot, db);
+    let mut bytes = 0;
+    let next = access.walk_slot(db, slot, from, keys_max, |record| {
+        if bytes < bytes_max {
+            bytes += record.footprint() + object_footprint(record);
+            chosen.push(record.key(), keyspace.hash(record.key()));
+        }
+    });
+    // What was passed over comes next: those before it will be gone by then.
+    let next = if bytes < bytes_max { next.unwrap_or(0) } else { from };
+    (chosen, next)
+}
+
+/// Appends a request for each key that is there, which stores the key at the target over whatever
+/// it has. Returns the numbers of these keys.
+pub(super) fn encode(
+    access: &mut Access<'_>,
+    keys: &Transit,
+    payload_version: u16,
+    out: &mut Vec<u8>,
+) -> Vec<u32> {
+    let now_s = (access.unix_ms() / 1000) as u32;
+    let mut encoded = Vec::with_capacity(keys.len());
+    for (number, key) in keys.keys().enumerate() {
+        if let Some(record) = access.peek(&key) {
+            encode_restore(record, now_s, payload_version, out);
+            encoded.push(number as u32);
+        }
+    }
+    encoded
+}
+
+/// Appends `RESTORE-ASKING key ttl payload REPLACE ABSTTL [IDLETIME seconds]`.
+fn encode_restore(record: &Record, now_s: u32, payload_version: u16, out: &mut Vec<u8>) {
+    let idle_s = idle_s(record, now_s);
+    let words = if idle_s > 0 { 8 } else { 6 };
+    out.push(b'*');
+    write_u64(words, out);
+    out.extend_from_slice(b"\r\n$14\r\nRESTORE-ASKING\r\n");
+    write_bulk(record.key(), out);
+    write_number(record.expire_ms().unwrap_or(0), out);
+    write_payload(record, payload_version, out);
+    out.extend_from_slice(b"$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n");
+    if idle_s > 0 {
+        out.extend_from_slice(b"$8\r\nIDLETIME\r\n");
+        write_number(u64::from(idle_s), out);
+    }
+}
+
+fn write_bulk(bytes: &[u8], out: &mut Vec<u8>) {
+    write_head(bytes.len(), out);
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_head(len: usize, out: &mut Vec<u8>) {
+    out.push(b'$');
+    write_u64(len as u64, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_number(value: u64, out: &mut Vec<u8>) {
+    let mut text = itoa::Buffer::new();
+    write_bulk(text.format(value).as_bytes(), out);
+}
+
+/// Writes the payload where it belongs, behind the head of a guessed length, and then puts the head
+/// right; a long value is moved only if the guess has too many digits or too few.
+fn write_payload(record: &Record, version: u16, out: &mut Vec<u8>) {
+    let guess = match record.body() {
+        // From 64 bytes on a length takes another byte.
+        Body::Bytes(bytes) => bytes.len() + SHORT_OVERHEAD + usize::from(bytes.len() >= 64),
+        Body::Int(_) => SHORT_OVERHEAD,
+        Body::Boxed(object) => object.footprint(),
+    };
+    let head_at = out.len();
+    write_head(guess, out);
+    let start = out.len();
+    dump::dump(record, version, out);
+    let len = out.len() - start;
+    if len != guess {
+        let mut head = Vec::new();
+        write_head(len, &mut head);
+        out.splice(head_at..start, head);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What the payload of a short text has beside it: type, length, version, checksum.
+const SHORT_OVERHEAD: usize = 12;
+
+/// Seconds since the last access. The clock wraps; what lies in the future was set by a clock that
+/// was put back since.
+fn idle_s(record: &Record, now_s: u32) -> u32 {
+    let idle_s = now_s.wrapping_sub(record.clock()) & CLOCK_MAX;
+    if idle_s > CLOCK_MAX / 2 { 0 } else { idle_s }
+}
+
+/// Appends requests that delete these keys at the target, two for each.
+pub(super) fn encode_deletion(keys: &Transit, mut ask: impl FnMut(&[&[u8]])) {
+    for key in keys.keys() {
+        ask(&[b"ASKING"]);
+        ask(&[b"UNLINK", key.bytes]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{Expiry, Keyspace, Layout};
+    use crate::resp::encode_request;
+    use crate::slot::SlotScheme;
+    use crate::time::{ManualClock, Moment};
+    use crate::value::string;
+
+    fn keyspace() -> Keyspace {
+        let scheme = SlotScheme::Redis;
+        Keyspace::new(Layout { scheme, shards: 4, databases: 2, seed: 0 })
+    }
+
+    /// Stores keys that share a slot.
+    fn fill(keyspace: &Keyspace, time: &Moment<'_>, keys: usize, len: usize) -> u16 {
+        let slot = SlotScheme::Redis.slot(b"{t}");
+        let mut access = Access::slot(keyspace, time, slot);
+        for number in 0..keys {
+            let name = format!("{{t}}{number}");
+            let key = keyspace.locate(0, name.as_bytes());
+            access.put(&key, string::TAG, string::encode(&vec![b'x'; len]), Expiry::Never);
+        }
+        slot
+    }
+
+    #[test]
+    fn a_walk_of_choices_meets_every_key_once() {
+        let (keyspace, clock) = (keyspace(), ManualClock::new(1_000));
+        let time = Moment::new(&clock);
+        let slot = fill(&keyspace, &time, 2_000, 10);
+        let mut access = Access::slot(&keyspace, &time, slot);
+        let (mut from, mut seen) = (0, std::collections::BTreeSet::new());
+        loop {
+            let (chosen, next) = choose(&mut access, (slot, 0), from, 100, usize::MAX);
+            chosen.keys().for_each(|key| assert!(seen.insert(key.bytes.to_vec())));
+            if next == 0 {
+                break;
+            }
+            from = next;
+        }
+        assert_eq!(seen.len(), 2_000);
+    }
+
+    #[test]
+    fn large_values_make_small_batches() {
+        let (keyspace, clock) = (keyspace(), ManualClock::new(1_000));
+        let time = Moment::new(&clock);
+        let slot = fill(&keyspace, &time, 20, 1_000);
+        let mut access = Access::slot(&keyspace, &time, slot);
+        let (chosen, next) = choose(&mut access, (slot, 0), 0, 100, 3_000);
+        assert_eq!((chosen.len(), next), (3, 0));
+        assert_eq!(choose(&mut access, (slot, 0), 0, 100, 1).0.len(), 1);
+        assert!(choose(&mut access, (slot, 1), 0, 100, 1).0.is_empty());
+    }
+
+    #[test]
+    fn a_request_carries_value_expiry_and_idle_time() {
+        let (keyspace, clock) = (keyspace(), ManualClock::new(50_000));
+        let mut keys = Transit::new(SlotScheme::Redis.slot(b"k"), 0);
+        keys.push(b"k", keyspace.hash(b"k"));
+        keys.push(b"{k}gone", keyspace.hash(b"{k}gone"));
+        let time = Moment::new(&clock);
+        let mut access = Access::slot(&keyspace, &time, SlotScheme::Redis.slot(b"k"));
+        access.put(&keys.key(0), string::TAG, string::encode(b"v"), Expiry::At(99_000));
+        drop(access);
+        clock.advance_ms(7_000);
+        let time = Moment::new(&clock);
+        let mut access = Access::slot(&keyspace, &time, SlotScheme::Redis.slot(b"k"));
+        let mut out = Vec::new();
+        assert_eq!(encode(&mut access, &keys, 10, &mut out), [0]);
+        let mut payload = Vec::new();
+        dump::dump(access.peek(&keys.key(0)).unwrap(), 10, &mut payload);
+        let mut expected = Vec::new();
+        let words: [&[u8]; 8] =
+            [b"RESTORE-ASKING", b"k", b"99000", &payload, b"REPLACE", b"ABSTTL", b"IDLETIME", b"7"];
+        encode_request(&words, &mut expected);
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn payloads_of_any_length_get_the_right_head() {
+        let (keyspace, clock) = (keyspace(), ManualClock::new(1_000));
+        let time = Moment::new(&clock);
+        for len in [0, 1, 44, 85, 86, 87, 88, 974, 990, 66_000, 1_000_000] {
+            let slot = fill(&keyspace, &time, 1, len);
+            let mut access = Access::slot(&keyspace, &time, slot);
+            let (chosen, _) = choose(&mut access, (slot, 0), 0, 1, usize::MAX);
+            let mut out = Vec::new();
+            encode(&mut access, &chosen, 11, &mut out);
+            let mut payload = Vec::new();
+            dump::dump(access.peek(&chosen.key(0)).unwrap(), 11, &mut payload);
+            let mut expected = Vec::new();
+            let words: [&[u8]; 6] =
+                [b"RESTORE-ASKING", b"{t}0", b"0", &payload, b"REPLACE", b"ABSTTL"];
+            encode_request(&words, &mut expected);
+            assert!(out == expected, "{len}");
+        }
+    }
+}

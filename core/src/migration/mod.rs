@@ -1,0 +1,125 @@
+//! A slot from here to there, as state machines: frames in, frames out, no socket, no thread. Who
+//! serves what meanwhile is the engine's routing; where slots live is the cluster's.
+//!
+//! A machine is at work at the source. Its frames are requests as any client sends them, and the
+//! target's replies are what it takes in, so that the target may be another engine's session or a
+//! Redis server.
+
+mod batch;
+mod by_key;
+mod peer;
+
+pub(crate) use by_key::ByKey;
+
+use crate::cluster::Cluster;
+use crate::error::{Error, ErrorKind};
+use crate::keyspace::{Access, Keyspace};
+use crate::time::Moment;
+use crate::value::dump::RDB_VERSION;
+
+/// How keys are moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Some keys at a time, as Redis Cluster does since 4.0: the slot is open at both nodes, the
+    /// source sends keys by RESTORE-ASKING, deletes them when the target has them, and clients find
+    /// those that left by `ASK`. A key on its way can be read and not be written.
+    #[default]
+    ByKey,
+}
+
+/// How much a migration does at once, and how long it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MigrationLimits {
+    /// The most keys in one batch. A batch holds the locks of its slot while it is put together
+    /// and while it is deleted. Default: 512.
+    pub batch_keys: usize,
+    /// Bytes of keys and values after which a batch is full. A larger value goes alone. Default:
+    /// 1 MiB.
+    pub batch_bytes: usize,
+    /// How long the target may take to answer a batch, in milliseconds. Default: 10,000.
+    pub reply_timeout_ms: u64,
+    /// How many times in a row the same step may fail for a reason that passes, before the
+    /// migration fails. Default: 10.
+    pub attempts: u32,
+    /// The version of the RDB format that the payloads claim: what the target knows at most, 10
+    /// for Redis 7.0, 8 for Redis 4.0. Default: 11, which is Redis 7.2's.
+    pub payload_version: u16,
+}
+
+impl Default for MigrationLimits {
+    fn default() -> Self {
+        Self {
+            batch_keys: 512,
+            batch_bytes: 1 << 20,
+            reply_timeout_ms: 10_000,
+            attempts: 10,
+            payload_version: RDB_VERSION,
+        }
+    }
+}
+
+/// What a host may want to know of a migration as it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MigrationEvent {
+    /// A slot with all its keys is the target's now.
+    SlotMoved {
+        /// The slot.
+        slot: u16,
+        /// How many of its keys went over in this migration.
+        keys: u64,
+    },
+    /// The target did not answer in time. The host makes sure that nothing sent so far will still
+    /// be carried out, by ending the connection at the target, opens another and says so.
+    Reconnect,
+    /// All slots were moved.
+    Finished,
+    /// The migration was cancelled.
+    Cancelled {
+        /// The slot that is left open, with some keys here and some at the target; none if all
+        /// slots are as they were or moved whole.
+        open: Option<u16>,
+    },
+    /// The migration failed. Starting it again goes on where it stopped.
+    Failed {
+        /// Why.
+        error: Error,
+        /// As in [`MigrationEvent::Cancelled`].
+        open: Option<u16>,
+    },
+}
+
+/// How far a migration is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// The slot that is being moved.
+    pub slot: Option<u16>,
+    /// Slots that were moved whole.
+    pub slots_moved: usize,
+    /// Slots that were not begun.
+    pub slots_left: usize,
+    /// Keys that the target has and that were deleted here.
+    pub keys_moved: u64,
+    /// Bytes given out to be sent.
+    pub bytes_sent: u64,
+}
+
+/// A slot is open already, and not for this migration.
+pub(crate) fn elsewhere(slot: u16) -> Error {
+    let text = format!("Hash slot {slot} is open for another migration");
+    Error::new(ErrorKind::Err, text)
+}
+
+/// The node that keys leave, as a machine sees it while it takes a step.
+pub(crate) struct Source<'a> {
+    pub(crate) keyspace: &'a Keyspace,
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) time: &'a Moment<'a>,
+    /// Microseconds on the clock's monotonic scale.
+    pub(crate) now_us: u64,
+}
+
+impl<'a> Source<'a> {
+    fn lock(&self, slot: u16) -> Access<'a> {
+        Access::slot(self.keyspace, self.time, slot)
+    }
+}

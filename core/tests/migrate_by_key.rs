@@ -1,0 +1,497 @@
+//! Slots between two engines, key by key: what clients see meanwhile, and that nothing is lost or
+//! comes back, whatever is lost on the way. A redis-server as the target has a test of its own.
+
+use keyslot::cluster::{Node, NodeId, SlotState, Topology};
+use keyslot::resp::encode_request;
+use keyslot::slot::{SlotScheme, SlotSet};
+use keyslot::time::ManualClock;
+use keyslot::{Engine, EngineOptions, Migration, MigrationEvent, MigrationLimits, Mode, Session};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn id(digit: u8) -> NodeId {
+    NodeId::parse(&[digit; 40]).unwrap()
+}
+
+/// Two nodes, the first of which owns every slot.
+struct Pair {
+    engines: [Engine; 2],
+    clock: Arc<ManualClock>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(1_000_000));
+        let nodes = [Node::primary(id(b'a'), "one", 1), Node::primary(id(b'b'), "two", 2)];
+        let engines = [0, 1].map(|me| {
+            let mut topology = Topology::new(SlotScheme::Redis, nodes[me].clone());
+            topology.put_node(nodes[1 - me].clone());
+            (0..16_384).for_each(|slot| assert!(topology.assign(slot, id(b'a'))));
+            Engine::new(EngineOptions {
+                shards: 16,
+                clock: Box::new(clock.clone()),
+                cluster: Some(topology),
+                ..EngineOptions::default()
+            })
+        });
+        Self { engines, clock }
+    }
+
+    fn migration(&self, slots: &[u16], limits: MigrationLimits) -> Migration {
+        let slots = slots.iter().copied().collect::<SlotSet>();
+        self.engines[0].migrate(Mode::ByKey, slots, id(b'b'), limits).unwrap()
+    }
+
+    /// Carries a migration to its end, and returns its last event.
+    fn run(&self, migration: &mut Migration) -> MigrationEvent {
+        let mut target = self.engines[1].session();
+        let mut last = None;
+        while !migration.is_ended() {
+            step(migration, &mut target);
+            while let Some(event) = migration.poll_event() {
+                last = Some(event);
+            }
+        }
+        last.expect("an end is an event")
+    }
+
+    fn state(&self, engine: usize, slot: u16) -> SlotState {
+        self.engines[engine].topology().unwrap().state(slot)
+    }
+
+    fn owns(&self, engine: usize, slot: u16) -> bool {
+        self.engines[engine].topology().unwrap().is_mine(slot)
+    }
+}
+
+/// Sends what is to be sent and brings the answers back.
+fn step(migration: &mut Migration, target: &mut Session) {
+    let frame = frame(migration);
+    target.feed(&frame);
+    migration.handle_frame(&target.take_output());
+}
+
+fn frame(migration: &mut Migration) -> Vec<u8> {
+    let mut frame = Vec::new();
+    migration.poll_transmit(&mut frame, 1 << 20);
+    frame
+}
+
+fn ask(session: &mut Session, line: &str) -> String {
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut request = Vec::new();
+    encode_request(&words, &mut request);
+    session.feed(&request);
+    String::from_utf8(session.take_output()).unwrap()
+}
+
+/// What a client gets that follows redirects; none while it is told to try again.
+fn client(pair: &Pair, line: &str) -> Option<String> {
+    let answer = ask(&mut pair.engines[0].session(), line);
+    let mut other = pair.engines[1].session();
+    if answer.starts_with("-MOVED") {
+        return Some(ask(&mut other, line));
+    }
+    if answer.starts_with("-ASK") {
+        assert_eq!(ask(&mut other, "ASKING"), "+OK\r\n");
+        return Some(ask(&mut other, line));
+    }
+    (!answer.starts_with("-TRYAGAIN")).then_some(answer)
+}
+
+fn slot(key: &str) -> u16 {
+    SlotScheme::Redis.slot(key.as_bytes())
+}
+
+fn small() -> MigrationLimits {
+    MigrationLimits { batch_keys: 3, attempts: 2, ..MigrationLimits::default() }
+}
+
+#[test]
+fn values_expiry_and_databases_arrive() {
+    let pair = Pair::new();
+    let mut source = pair.engines[0].session();
+    for number in 0..1_000 {
+        ask(&mut source, &format!("SET {{a}}{number} value{number} PXAT 5000000"));
+    }
+    ask(&mut source, "SET {b}int 12345");
+    ask(&mut source, &format!("SET {{b}}large {}", "x".repeat(3_000_000)));
+    ask(&mut source, "SELECT 3");
+    ask(&mut source, "SET {a}0 other");
+    let mut migration = pair.migration(&[slot("a"), slot("b")], MigrationLimits::default());
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert_eq!((migration.status().keys_moved, migration.status().slots_moved), (1_003, 2));
+
+    let mut target = pair.engines[1].session();
+    assert_eq!(ask(&mut target, "GET {a}77"), "$7\r\nvalue77\r\n");
+    assert_eq!(ask(&mut target, "PEXPIRETIME {a}77"), ":5000000\r\n");
+    assert_eq!(ask(&mut target, "GET {b}int"), "$5\r\n12345\r\n");
+    assert_eq!(ask(&mut target, "STRLEN {b}large"), ":3000000\r\n");
+    assert_eq!(ask(&mut target, "PTTL {b}int"), ":-1\r\n");
+    ask(&mut target, "SELECT 3");
+    assert_eq!(ask(&mut target, "GET {a}0"), "$5\r\nother\r\n");
+    ask(&mut source, "SELECT 0");
+    assert_eq!(ask(&mut source, "DBSIZE"), ":0\r\n");
+    let moved = format!("-MOVED {} two:2\r\n", slot("a"));
+    assert_eq!(ask(&mut source, "GET {a}77"), moved);
+    for engine in [0, 1] {
+        assert_eq!(pair.state(engine, slot("a")), SlotState::Stable);
+    }
+}
+
+#[test]
+fn keys_in_transit_are_read_and_not_written() {
+    let pair = Pair::new();
+    let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
+    ["SET {k}1 one", "SET {k}2 two", "SET x other"].map(|line| ask(&mut source, line));
+    let mut migration = pair.migration(&[slot("k")], small());
+    step(&mut migration, &mut target);
+    let batch = frame(&mut migration);
+    assert_eq!(ask(&mut source, "GET {k}1"), "$3\r\none\r\n");
+    let text = "-TRYAGAIN The key is on its way to another node\r\n";
+    assert_eq!(ask(&mut source, "SET {k}1 new"), text);
+    assert_eq!(ask(&mut source, "DEL {k}1"), text);
+    assert_eq!(ask(&mut source, "SET x new"), "+OK\r\n");
+    let ask_text = format!("-ASK {} two:2\r\n", slot("k"));
+    assert_eq!(ask(&mut source, "SET {k}3 three"), ask_text);
+    target.feed(&batch);
+    migration.handle_frame(&target.take_output());
+    assert_eq!(ask(&mut source, "SET {k}1 new"), ask_text);
+    assert_eq!(client(&pair, "SET {k}1 new"), Some("+OK\r\n".into()));
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert_eq!(client(&pair, "GET {k}1"), Some("$3\r\nnew\r\n".into()));
+    assert_eq!(client(&pair, "GET {k}2"), Some("$3\r\ntwo\r\n".into()));
+}
+
+#[test]
+fn keys_flushed_on_their_way_do_not_come_back() {
+    let pair = Pair::new();
+    let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
+    ask(&mut source, "SET {k}1 one");
+    let mut migration = pair.migration(&[slot("k")], small());
+    step(&mut migration, &mut target);
+    let batch = frame(&mut migration);
+    assert_eq!(ask(&mut source, "FLUSHALL"), "+OK\r\n");
+    target.feed(&batch);
+    assert!(ask(&mut source, "GET {k}1").starts_with("-TRYAGAIN"));
+    migration.handle_frame(&target.take_output());
+    assert!(ask(&mut source, "GET {k}1").starts_with("-TRYAGAIN"));
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert_eq!(client(&pair, "GET {k}1"), Some("$-1\r\n".into()));
+}
+
+#[test]
+fn keys_that_expired_and_were_not_met_do_not_hold_a_slot_up() {
+    let pair = Pair::new();
+    ask(&mut pair.engines[0].session(), "SET k v PX 10");
+    pair.clock.advance_ms(1_000);
+    let mut migration = pair.migration(&[slot("k")], small());
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert_eq!(migration.status().keys_moved, 0);
+}
+
+#[test]
+fn a_migration_that_is_cancelled_before_a_key_has_left_changes_nothing() {
+    let pair = Pair::new();
+    let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
+    ask(&mut source, "SET k v");
+    for steps in [0, 1] {
+        let mut migration = pair.migration(&[slot("k")], small());
+        (0..steps).for_each(|_| step(&mut migration, &mut target));
+        // With one step before, the key is sent when the migration is cancelled.
+        let sent = frame(&mut migration);
+        migration.cancel();
+        target.feed(&sent);
+        migration.handle_frame(&target.take_output());
+        assert_eq!(pair.run(&mut migration), MigrationEvent::Cancelled { open: None });
+        assert_eq!(ask(&mut target, "DBSIZE"), ":0\r\n");
+        assert_eq!(ask(&mut source, "SET k v"), "+OK\r\n");
+        for engine in [0, 1] {
+            assert_eq!(pair.state(engine, slot("k")), SlotState::Stable);
+        }
+    }
+}
+
+#[test]
+fn a_migration_that_is_cancelled_later_can_be_taken_up_again() {
+    let pair = Pair::new();
+    let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
+    (0..10).for_each(|n| assert_eq!(ask(&mut source, &format!("SET {{k}}{n} {n}")), "+OK\r\n"));
+    let mut migration = pair.migration(&[slot("k")], small());
+    (0..2).for_each(|_| step(&mut migration, &mut target));
+    migration.cancel();
+    let open = Some(slot("k"));
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Cancelled { open });
+    drop(migration);
+    let all_are_there = || {
+        (0..10).for_each(|n| {
+            assert_eq!(client(&pair, &format!("GET {{k}}{n}")), Some(format!("$1\r\n{n}\r\n")));
+        });
+    };
+    all_are_there();
+    let mut again = pair.migration(&[slot("k")], small());
+    assert_eq!(pair.run(&mut again), MigrationEvent::Finished);
+    all_are_there();
+    assert_eq!(ask(&mut source, "DBSIZE"), ":0\r\n");
+}
+
+/// Lets the target answer `answer` to the first batch. Returns the event that follows.
+fn answered(pair: &Pair, answer: &[u8]) -> (Migration, MigrationEvent) {
+    let mut target = pair.engines[1].session();
+    ask(&mut pair.engines[0].session(), "SET k v");
+    let mut migration = pair.migration(&[slot("k")], small());
+    step(&mut migration, &mut target);
+    frame(&mut migration);
+    migration.handle_frame(answer);
+    loop {
+        step(&mut migration, &mut target);
+        if let Some(event) = migration.poll_event() {
+            return (migration, event);
+        }
+        pair.clock.advance_ms(3_000);
+        migration.handle_timeout();
+    }
+}
+
+#[test]
+fn a_target_that_refuses_a_key_leaves_all_as_it_was() {
+    for text in [
+        "BUSYKEY Target key name already exists.",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "ERR Bad data format",
+    ] {
+        let pair = Pair::new();
+        let (_, end) = answered(&pair, format!("-{text}\r\n").as_bytes());
+        let MigrationEvent::Failed { error, open: None } = end else { panic!("{end:?}") };
+        assert_eq!(error.to_string(), text);
+        assert_eq!(ask(&mut pair.engines[0].session(), "APPEND k w"), ":2\r\n");
+        for engine in [0, 1] {
+            assert_eq!(pair.state(engine, slot("k")), SlotState::Stable);
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_busy_is_tried_again() {
+    let pair = Pair::new();
+    let (mut migration, event) = answered(&pair, b"-LOADING Redis is loading the dataset\r\n");
+    assert_eq!(event, MigrationEvent::SlotMoved { slot: slot("k"), keys: 1 });
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+}
+
+#[test]
+fn answers_that_nobody_asked_for_poison_the_machine() {
+    let pair = Pair::new();
+    let (mut migration, end) = answered(&pair, b"+OK\r\n+OK\r\n");
+    assert!(matches!(end, MigrationEvent::Failed { open: Some(_), .. }), "{end:?}");
+    assert!(migration.is_ended());
+    migration.handle_frame(b"+OK\r\n");
+    assert!(!migration.poll_transmit(&mut Vec::new(), 1));
+    assert_eq!(migration.poll_event(), None);
+}
+
+#[test]
+fn a_target_that_never_answers_fails_the_migration_and_a_later_one_settles_the_keys() {
+    let pair = Pair::new();
+    let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
+    ask(&mut source, "SET k v");
+    let mut migration = pair.migration(&[slot("k")], small());
+    step(&mut migration, &mut target);
+    // The key arrives; no answer does.
+    target.feed(&frame(&mut migration));
+    let mut events = Vec::new();
+    while !migration.is_ended() {
+        pair.clock.advance_ms(10_000);
+        migration.handle_timeout();
+        events.extend(std::iter::from_fn(|| migration.poll_event()));
+    }
+    assert_eq!(events[..2], [MigrationEvent::Reconnect, MigrationEvent::Reconnect]);
+    let MigrationEvent::Failed { error, open: Some(_) } = &events[2] else { panic!() };
+    assert_eq!(error.to_string(), "IOERR error or timeout reading from target instance");
+    drop(migration);
+    assert!(ask(&mut source, "SET k new").starts_with("-TRYAGAIN"));
+    assert_eq!(ask(&mut source, "GET k"), "$1\r\nv\r\n");
+    let mut again = pair.migration(&[slot("k")], small());
+    assert_eq!(pair.run(&mut again), MigrationEvent::Finished);
+    assert_eq!(client(&pair, "GET k"), Some("$1\r\nv\r\n".into()));
+}
+
+#[test]
+fn a_slot_that_is_closed_by_hand_keeps_its_keys() {
+    let pair = Pair::new();
+    let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
+    ask(&mut source, "SET k v");
+    let mut migration = pair.migration(&[slot("k")], small());
+    step(&mut migration, &mut target);
+    let batch = frame(&mut migration);
+    assert_eq!(ask(&mut source, &format!("CLUSTER SETSLOT {} STABLE", slot("k"))), "+OK\r\n");
+    assert_eq!(ask(&mut source, "SET k new"), "+OK\r\n");
+    target.feed(&batch);
+    migration.handle_frame(&target.take_output());
+    let end = pair.run(&mut migration);
+    assert!(matches!(end, MigrationEvent::Failed { open: None, .. }), "{end:?}");
+    assert_eq!(ask(&mut source, "GET k"), "$3\r\nnew\r\n");
+    assert_eq!(ask(&mut target, "DBSIZE"), ":0\r\n");
+}
+
+#[test]
+fn a_target_that_has_keys_of_the_slot_already_is_refused() {
+    let pair = Pair::new();
+    let (source, target) = (&pair.engines[0], &pair.engines[1]);
+    target.set(b"{k}stray", b"v");
+    ask(&mut source.session(), "SET k v");
+    let mut migration = pair.migration(&[slot("k")], small());
+    let end = pair.run(&mut migration);
+    let MigrationEvent::Failed { error, open: None } = end else { panic!("{end:?}") };
+    let text = format!("ERR Target node already holds keys of hash slot {}", slot("k"));
+    assert_eq!(error.to_string(), text);
+    assert_eq!(pair.state(1, slot("k")), SlotState::Stable);
+}
+
+#[test]
+fn a_migration_that_cannot_work_does_not_begin() {
+    let pair = Pair::new();
+    let begin = |slots: &[u16], target| {
+        let slots = slots.iter().copied().collect::<SlotSet>();
+        let begun = pair.engines[0].migrate(Mode::ByKey, slots, target, small());
+        begun.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let unknown = id(b'c');
+    assert_eq!(begin(&[1], unknown), Err(format!("ERR I don't know about node {unknown}")));
+    pair.engines[0].change_topology(|topology| topology.unassign(2)).unwrap();
+    assert_eq!(begin(&[1, 2], id(b'b')), Err("ERR I'm not the owner of hash slot 2".into()));
+    let _first = pair.migration(&[5], small());
+    let text = "ERR Hash slot 5 is open for another migration";
+    assert_eq!(begin(&[4, 5], id(b'b')), Err(text.into()));
+    assert_eq!(begin(&[4], id(b'b')), Ok(()));
+    let alone = Engine::default();
+    assert!(alone.migrate(Mode::ByKey, SlotSet::new(), id(b'b'), small()).is_err());
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Set(u8, u8),
+    Delete(u8),
+    Read(u8),
+    /// The frame arrives, and so does the answer.
+    Step,
+    /// So many bytes of the frame arrive, no answer does, and the connection is lost.
+    Lose(usize),
+    Cancel,
+    FlushAll,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (0..12u8, any::<u8>()).prop_map(|(key, value)| Act::Set(key, value)),
+        2 => (0..12u8).prop_map(Act::Delete),
+        4 => (0..12u8).prop_map(Act::Read),
+        6 => Just(Act::Step),
+        3 => (0..600usize).prop_map(Act::Lose),
+        1 => Just(Act::Cancel),
+        1 => Just(Act::FlushAll),
+    ]
+}
+
+/// A pair under a random course of events, with a map of what was acknowledged.
+struct Course {
+    pair: Pair,
+    twin: BTreeMap<u8, String>,
+    migration: Option<Migration>,
+    target: Session,
+}
+
+impl Course {
+    fn new() -> Self {
+        let pair = Pair::new();
+        let mut source = pair.engines[0].session();
+        let twin = (0..8).map(|key| (key, "first".to_string())).collect();
+        (0..8).for_each(|key| {
+            assert_eq!(ask(&mut source, &format!("SET {{t}}{key} first")), "+OK\r\n")
+        });
+        let target = pair.engines[1].session();
+        Self { pair, twin, migration: None, target }
+    }
+
+    /// The migration that is going on, a new one if the last has ended.
+    fn migration(&mut self) -> &mut Migration {
+        let limits = MigrationLimits { attempts: 1_000, ..small() };
+        let over = self.migration.as_ref().is_none_or(Migration::is_ended);
+        if over && self.pair.owns(0, slot("t")) {
+            self.migration = None;
+            self.target = self.pair.engines[1].session();
+            self.migration = Some(self.pair.migration(&[slot("t")], limits));
+        }
+        self.migration.as_mut().unwrap()
+    }
+
+    fn step(&mut self) {
+        let frame = frame(self.migration());
+        self.target.feed(&frame);
+        let answers = self.target.take_output();
+        self.migration().handle_frame(&answers);
+    }
+
+    fn lose(&mut self, len: usize) {
+        let frame = frame(self.migration());
+        self.target.feed(&frame[..frame.len().min(len)]);
+        self.target = self.pair.engines[1].session();
+        self.migration().handle_reconnect();
+    }
+
+    fn act(&mut self, act: Act) -> Result<(), TestCaseError> {
+        match act {
+            Act::Set(key, value) => {
+                if let Some(told) = client(&self.pair, &format!("SET {{t}}{key} {value}")) {
+                    prop_assert_eq!(told, "+OK\r\n");
+                    self.twin.insert(key, value.to_string());
+                }
+            }
+            Act::Delete(key) => {
+                if let Some(told) = client(&self.pair, &format!("DEL {{t}}{key}")) {
+                    let was_there = u8::from(self.twin.remove(&key).is_some());
+                    prop_assert_eq!(told, format!(":{was_there}\r\n"));
+                }
+            }
+            Act::Read(key) => _ = self.check(key)?,
+            Act::Step => self.step(),
+            Act::Lose(len) => self.lose(len),
+            Act::Cancel => self.migration().cancel(),
+            Act::FlushAll => {
+                for engine in &self.pair.engines {
+                    ask(&mut engine.session(), "FLUSHALL");
+                }
+                self.twin.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key could be read; it has the right value then.
+    fn check(&self, key: u8) -> Result<bool, TestCaseError> {
+        let Some(told) = client(&self.pair, &format!("GET {{t}}{key}")) else { return Ok(false) };
+        let text = |value: &String| format!("${}\r\n{value}\r\n", value.len());
+        prop_assert_eq!(told, self.twin.get(&key).map_or("$-1\r\n".into(), text));
+        Ok(true)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn nothing_is_lost_and_nothing_comes_back(acts in prop::collection::vec(act(), 1..60)) {
+        let mut course = Course::new();
+        for act in acts {
+            course.act(act)?;
+        }
+        while course.pair.owns(0, slot("t")) {
+            course.step();
+        }
+        for key in 0..12 {
+            prop_assert!(course.check(key)?, "a slot that has moved is served");
+        }
+        prop_assert_eq!(ask(&mut course.pair.engines[0].session(), "DBSIZE"), ":0\r\n");
+    }
+}
