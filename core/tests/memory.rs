@@ -118,7 +118,8 @@ fn small_keys(shards: usize) {
 }
 
 fn expiring_keys(shards: usize) {
-    let times: [(&str, fn(u32) -> u32); 3] = [
+    type Order = fn(u32) -> u32;
+    let times: [(&str, Order); 3] = [
         ("in order", |number| number),
         ("in reverse", |number| u32::MAX - number),
         ("in no order", spread),
