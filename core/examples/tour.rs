@@ -305,7 +305,7 @@ impl Traffic {
             chance ^= chance << 17;
             let number = (chance >> 8) as usize % KEYS;
             let before = Instant::now();
-            if chance % 4 == 0 {
+            if chance.is_multiple_of(4) {
                 client.write(number)?;
                 traffic.writes += 1;
             } else {
@@ -341,7 +341,7 @@ fn check_all(client: &mut Client) -> Outcome<()> {
     let start = Instant::now();
     for number in 0..KEYS {
         client.read(number)?;
-        if number % PIPELINE == 0 {
+        if number.is_multiple_of(PIPELINE) {
             show_progress("Checking", number + PIPELINE, KEYS);
         }
     }

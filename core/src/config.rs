@@ -7,11 +7,11 @@ mod kind;
 mod table;
 mod words;
 
-pub use kind::OutputLimit;
+pub(crate) use kind::OutputLimit;
 pub use table::{Reader, Setting};
 
 use crate::error::{Error, ErrorKind};
-use kind::Value;
+use kind::{Kind, Value};
 use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use table::{Change, SETTINGS, place};
@@ -117,18 +117,18 @@ impl Config {
     /// The value of the setting at a place that [`Config::names`] gave.
     pub(crate) fn value_at(&self, at: usize) -> Vec<u8> {
         match SETTINGS[at].kind {
-            kind::Kind::Text { .. } | kind::Kind::Words { .. } => self.texts.read()[at].clone(),
-            kind::Kind::OutputLimits => {
+            Kind::Text { .. } | Kind::Words { .. } => self.texts.read()[at].clone(),
+            Kind::OutputLimits => {
                 words::print_output_limits([0, 1, 2].map(|class| self.output_limits[class].load()))
             }
-            kind::Kind::Bool(_)
-            | kind::Kind::Integer { .. }
-            | kind::Kind::Octal { .. }
-            | kind::Kind::Memory { .. }
-            | kind::Kind::MemoryOrPercent
-            | kind::Kind::Enum { .. }
-            | kind::Kind::Flags { .. }
-            | kind::Kind::Events => SETTINGS[at].kind.print(self.number(at)),
+            Kind::Bool(_)
+            | Kind::Integer { .. }
+            | Kind::Octal { .. }
+            | Kind::Memory { .. }
+            | Kind::MemoryOrPercent
+            | Kind::Enum { .. }
+            | Kind::Flags { .. }
+            | Kind::Events => SETTINGS[at].kind.print(self.number(at)),
         }
     }
 
@@ -312,4 +312,147 @@ fn unknown_option(name: &[u8]) -> Error {
 fn failed(name: &[u8], why: &str) -> Error {
     let start: &[u8] = b"CONFIG SET failed (possibly related to argument '";
     Error::new(ErrorKind::Err, [start, name, b"') - ", why.as_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(config: &Config, changes: &[(&str, &str)]) -> Result<(), String> {
+        let bytes: Vec<(&[u8], &[u8])> =
+            changes.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        config.set(&bytes, Authority::Running).map_err(|error| error.to_string())
+    }
+
+    fn get(config: &Config, name: &str) -> String {
+        String::from_utf8(config.value(name.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_default_is_a_value_that_its_own_setting_takes() {
+        let config = Config::default();
+        for (at, setting) in SETTINGS.iter().enumerate() {
+            let text = config.value_at(at);
+            let shown = text.escape_ascii().to_string();
+            if setting.name == "replicaof" {
+                assert!(text.is_empty(), "a default master: {shown}");
+                continue;
+            }
+            let value = setting.kind.parse(&text).expect(setting.name);
+            config.store(at, value);
+            assert_eq!(config.value_at(at), text, "{}: {shown}", setting.name);
+        }
+    }
+
+    #[test]
+    fn names_and_aliases_are_unique_and_documented() {
+        let mut names: Vec<&str> = SETTINGS
+            .iter()
+            .flat_map(|setting| [Some(setting.name), setting.alias])
+            .flatten()
+            .collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(SETTINGS.iter().all(|setting| setting.doc.ends_with('.')));
+        assert!(names.iter().all(|name| name.bytes().all(|byte| !byte.is_ascii_uppercase())));
+    }
+
+    #[test]
+    fn several_settings_change_together_or_not_at_all() {
+        let config = Config::default();
+        let changes = [("maxmemory", "5mb"), ("maxmemory-samples", "x")];
+        assert_eq!(
+            set(&config, &changes).unwrap_err(),
+            "ERR CONFIG SET failed (possibly related to argument 'maxmemory-samples') - argument \
+             couldn't be parsed into an integer"
+        );
+        assert_eq!(get(&config, "maxmemory"), "0");
+        set(&config, &[("maxmemory", "5mb"), ("MAXMEMORY-samples", "7")]).unwrap();
+        assert_eq!(get(&config, "maxmemory"), "5242880");
+        assert_eq!(get(&config, "maxmemory-samples"), "7");
+        let twice = set(&config, &[("port", "1"), ("PORT", "2")]).unwrap_err();
+        assert!(twice.ends_with("'PORT') - duplicate parameter"), "{twice}");
+        assert_eq!(config.port(), 6379);
+    }
+
+    #[test]
+    fn what_is_fixed_may_only_be_chosen_at_the_opening() {
+        let config = Config::with(&[("databases".to_owned(), "4".to_owned())]).unwrap();
+        assert_eq!(config.databases(), 4);
+        let fixed = set(&config, &[("databases", "5")]).unwrap_err();
+        assert!(fixed.ends_with("can't set immutable config"), "{fixed}");
+        let protected = set(&config, &[("dbfilename", "x")]).unwrap_err();
+        assert!(protected.ends_with("can't set protected config"), "{protected}");
+        config.set(&[(b"dbfilename", b"x")], Authority::Trusted).unwrap();
+        assert_eq!(get(&config, "dbfilename"), "x");
+        assert!(Config::with(&[("nosuch".to_owned(), String::new())]).is_err());
+    }
+
+    #[test]
+    fn an_alias_is_the_same_setting() {
+        let config = Config::default();
+        set(&config, &[("hash-max-ziplist-value", "1kb")]).unwrap();
+        assert_eq!(get(&config, "hash-max-listpack-value"), "1024");
+        assert_eq!(get(&config, "Hash-Max-Ziplist-Value"), "1024");
+    }
+
+    #[test]
+    fn output_limits_of_other_classes_stay() {
+        let config = Config::default();
+        set(&config, &[("client-output-buffer-limit", "normal 1mb 2k 3")]).unwrap();
+        let limit = OutputLimit { hard_bytes: 1 << 20, soft_bytes: 2000, soft_seconds: 3 };
+        assert_eq!(config.output_limit(), limit);
+        assert_eq!(
+            get(&config, "client-output-buffer-limit"),
+            "normal 1048576 2000 3 slave 268435456 67108864 60 pubsub 33554432 8388608 60"
+        );
+    }
+
+    #[test]
+    fn values_are_read_and_printed_as_redis_does() {
+        let config = Config::default();
+        for (name, text, printed) in [
+            ("maxmemory", "18446744073709551615", Some("18446744073709551615")),
+            ("maxmemory", "99999999999999999999", Some("18446744073709551615")),
+            ("maxmemory", "", Some("0")),
+            ("maxmemory", "1.5gb", None),
+            ("maxmemory", "-1", None),
+            ("maxmemory-clients", "5%", Some("5%")),
+            ("maxmemory-clients", "101%", None),
+            ("hz", "10000", Some("500")),
+            ("hz", "0", Some("1")),
+            ("oom-score-adj", "relative", Some("yes")),
+            ("maxmemory-policy", "ALLKEYS-LRU", Some("allkeys-lru")),
+            ("notify-keyspace-events", "KEAn", Some("AKE")),
+            ("notify-keyspace-events", "ntg$K", Some("g$tnK")),
+            ("notify-keyspace-events", "q", None),
+            ("save", "10 1 20 2", Some("10 1 20 2")),
+            ("save", "", Some("")),
+            ("save", "10  1", None),
+            ("shutdown-on-sigterm", "nosave force", Some("nosave force")),
+            ("shutdown-on-sigterm", "default", Some("default")),
+            ("latency-tracking-info-percentiles", "1.5 99.90000 1e1 0", Some("1.5 99.9 10 0")),
+            ("proc-title-template", "{foo}", None),
+            ("list-max-listpack-size", "-3", Some("-3")),
+            ("busy-reply-threshold", "-1", None),
+        ] {
+            let result = set(&config, &[(name, text)]);
+            assert_eq!(result.is_ok(), printed.is_some(), "{name} {text}: {result:?}");
+            if let Some(printed) = printed {
+                assert_eq!(get(&config, name), printed, "{name} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_password_is_the_password() {
+        let config = Config::default();
+        assert!(!config.has_password());
+        set(&config, &[("requirepass", "abc")]).unwrap();
+        for (given, expected) in [("abc", true), ("ab", false), ("abcabc", false), ("", false)] {
+            assert_eq!(config.is_password(given.as_bytes()), expected, "{given}");
+        }
+    }
 }

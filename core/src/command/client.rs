@@ -146,7 +146,7 @@ impl ClientState {
     }
 }
 
-/// Whether an address, as Redis writes it, is the path of a Unix socket.
+/// Whether an address, as Redis writes it, is the path of a Unix socket: no other has port zero.
 pub(crate) fn is_unix_socket(address: &str) -> bool {
-    address.starts_with(['/', '@', '.']) && address.ends_with(":0")
+    address.ends_with(":0") && address != "?:0"
 }

@@ -41,7 +41,8 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "6.0.0",
         group: Group::Connection,
         flags: SESSION | flag::NO_AUTH | flag::ALLOW_BUSY,
-        grammar: "arguments=[protover:integer [AUTH auth=(username password)] [SETNAME clientname]]",
+        grammar: "arguments=[protover:integer [AUTH auth=(username password)] \
+                  [SETNAME clientname]]",
         history: &[(
             "6.2.0",
             "`protover` made optional; when called without arguments the command reports the current \
@@ -135,16 +136,20 @@ fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn select(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    const OUT_OF_RANGE: Error =
-        Error::err("value is out of range, value must between -2147483648 and 2147483647");
-    let word = call.words[1];
-    let not_integer = if parse_i64(word).is_some() { OUT_OF_RANGE } else { Error::NOT_INTEGER };
-    call.client.db = parse_database(call, word, not_integer)?;
+    call.client.db = parse_database_argument(call, call.words[1])?;
     call.out.ok();
     Ok(())
 }
 
-/// Reads the number of a database that exists; `not_integer` says that it is no integer of 32 bits.
+/// Reads the number of a database that exists.
+pub(super) fn parse_database_argument(call: &Call<'_, '_>, word: &[u8]) -> Result<usize, Error> {
+    const OUT_OF_RANGE: Error =
+        Error::err("value is out of range, value must between -2147483648 and 2147483647");
+    let not_integer = if parse_i64(word).is_some() { OUT_OF_RANGE } else { Error::NOT_INTEGER };
+    parse_database(call, word, not_integer)
+}
+
+/// As [`parse_database_argument`]; `not_integer` says that it is no integer of 32 bits.
 pub(super) fn parse_database(
     call: &Call<'_, '_>,
     word: &[u8],

@@ -188,7 +188,7 @@ impl Digest {
     /// Adds a part whose place matters.
     fn mix(&mut self, part: &[u8]) {
         self.add(part);
-        self.0 = Sha1::from(&self.0).digest().bytes();
+        self.0 = Sha1::from(self.0).digest().bytes();
     }
 
     /// Mixes in type, value and whether it expires.
@@ -285,6 +285,7 @@ const WRONG_PROTOCOL_TYPE: Error = Error::err(
 );
 
 /// Answers a value of a type, so that clients can test their readers.
+#[expect(clippy::approx_constant, reason = "the number that Redis answers")]
 fn protocol(call: &mut Call<'_, '_>, name: &[u8]) -> Result<(), Error> {
     let out = &mut *call.out;
     match name.to_ascii_lowercase().as_slice() {

@@ -116,13 +116,14 @@ impl Environment {
         self.sessions.reset();
     }
 
-    /// Samples how fast commands and bytes come, unless that was done a moment ago.
-    pub(crate) fn sample_rates(&self, now_ms: u64) {
+    /// Samples how fast commands and bytes come, unless that was done a moment ago. Returns whether
+    /// it was time to.
+    pub(crate) fn sample_rates(&self, now_ms: u64) -> bool {
         self.stats.sample(now_ms, || {
             let traffic = self.sessions.traffic();
             let commands = self.stats.commands.load(Relaxed);
             [commands, traffic.input_bytes, traffic.output_bytes]
-        });
+        })
     }
 }
 

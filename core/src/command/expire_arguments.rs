@@ -41,7 +41,8 @@ impl TimeForm {
         matches!(self, Self::UnixSeconds | Self::UnixMilliseconds)
     }
 
-    const fn unit_ms(self) -> i64 {
+    /// What the time counts, in milliseconds.
+    pub(crate) const fn unit_ms(self) -> i64 {
         match self {
             Self::Seconds | Self::UnixSeconds => 1000,
             Self::Milliseconds | Self::UnixMilliseconds => 1,

@@ -8,6 +8,7 @@ use super::environment::HostFigures;
 use super::figures::Memory;
 use super::table::{Command, Group, category, flag};
 use crate::error::Error;
+use crate::structs::entry::CLOCK_MAX;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -122,7 +123,7 @@ fn server(report: &mut Report<'_, '_, '_>) {
         ("uptime_in_days", uptime_s / (24 * 60 * 60)),
         ("hz", env.config.hz()),
         ("configured_hz", env.config.hz()),
-        ("lru_clock", now_ms / 1000 & u64::from(crate::structs::entry::CLOCK_MAX)),
+        ("lru_clock", (now_ms / 1000) & u64::from(CLOCK_MAX)),
     ]);
     let keyspace = report.call.keys.keyspace();
     report.lines([("slots", keyspace.scheme().slots()), ("shards", keyspace.shards())]);

@@ -26,10 +26,13 @@ pub(super) enum Kind {
     /// A text that `check` lets pass.
     Text { default: &'static str, check: fn(&[u8]) -> Result<(), &'static str> },
     /// Words with one space between, which `normalize` checks and writes as they are answered.
-    Words { default: &'static str, normalize: fn(&[&[u8]]) -> Result<Vec<u8>, &'static str> },
+    Words { default: &'static str, normalize: fn(&[&[u8]]) -> Normalized },
     /// For each class of sessions a hard limit, a soft limit and seconds above it.
     OutputLimits,
 }
+
+/// Words as they are answered, or why they are refused.
+pub(super) type Normalized = Result<Vec<u8>, &'static str>;
 
 /// A value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +47,13 @@ pub(super) enum Value {
 
 /// How much output may wait for a session of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutputLimit {
+pub(crate) struct OutputLimit {
     /// Bytes beyond which the session closes at once; 0 for no limit.
-    pub hard_bytes: u64,
+    pub(crate) hard_bytes: u64,
     /// Bytes beyond which the session closes after a while; 0 for no limit.
-    pub soft_bytes: u64,
+    pub(crate) soft_bytes: u64,
     /// How long output may stay beyond the soft limit.
-    pub soft_seconds: u64,
+    pub(crate) soft_seconds: u64,
 }
 
 /// Why a value is refused: Redis's words, after the name of the setting.

@@ -191,13 +191,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     number("maxmemory-eviction-tenacity", 10, 0, 100, "")
         .kept("How much of the time eviction may take."),
     Setting::new("maxmemory-clients", Kind::MemoryOrPercent, "bytes")
-        .kept("Memory that all clients' buffers may take, or a share of maxmemory; 0 for no bound."),
+        .kept("Memory for all clients' buffers, or its share of maxmemory; 0 for no bound."),
     memory("proto-max-bulk-len", 512 * MB, MB, LONG as u64)
         .engine("The longest word of a request, and the longest string that a command may build."),
     memory("client-query-buffer-limit", 1024 * MB, MB, LONG as u64)
         .engine("Unfinished input that a session may keep; beyond it the session closes."),
     Setting::new("client-output-buffer-limit", Kind::OutputLimits, "bytes")
-        .engine("Output that may wait, as class, hard limit, soft limit, seconds above the soft one; \
+        .engine("Output that may wait: class, hard limit, soft limit, seconds above the soft one; \
                  beyond it the session closes."),
     number("maxclients", 10_000, 1, u32::MAX as i64, "").host("Sessions that may be open at once."),
     number("timeout", 0, 0, INT, "s").host("Silence after which a client is let go; 0 for never."),
@@ -225,7 +225,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number("list-compress-depth", 0, 0, INT, "").kept("Nodes at a list's ends left uncompressed."),
     number("set-max-intset-entries", 512, 0, LONG, "").kept("Members of a set kept as integers."),
     number("set-max-listpack-entries", 128, 0, LONG, "").kept("Members of a set kept packed."),
-    memory("set-max-listpack-value", 64, 0, LONG as u64).kept("The longest member of a packed set."),
+    memory("set-max-listpack-value", 64, 0, LONG as u64).kept("The longest member so kept."),
     number("zset-max-listpack-entries", 128, 0, LONG, "").alias_of("zset-max-ziplist-entries")
         .kept("Members of a sorted set that is kept packed."),
     memory("zset-max-listpack-value", 64, 0, LONG as u64).alias_of("zset-max-ziplist-value")
@@ -249,7 +249,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number("tracking-table-max-keys", 1_000_000, 0, LONG, "").kept("Keys that tracking remembers."),
     number("slowlog-log-slower-than", 10_000, -1, LONG, "us").kept("What the slow log takes in."),
     number("slowlog-max-len", 128, 0, LONG, "").kept("Entries in the slow log."),
-    number("latency-monitor-threshold", 0, 0, LONG, "ms").kept("What the latency monitor takes in."),
+    number("latency-monitor-threshold", 0, 0, LONG, "ms").kept("What its log takes in."),
     flag("latency-tracking", true).kept("Whether latencies of commands are counted."),
     Setting::new("latency-tracking-info-percentiles", Kind::Words {
         default: "50 99 99.9", normalize: words::percentiles }, "%")
@@ -261,7 +261,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     // The cluster.
     flag("cluster-enabled", false).fixed().kept("Whether slots are routed by a topology."),
     text("cluster-config-file", "nodes.conf").fixed().kept("File of the topology."),
-    number("cluster-node-timeout", 15_000, 0, LONG, "ms").kept("Silence that makes a node suspect."),
+    number("cluster-node-timeout", 15_000, 0, LONG, "ms").kept("Silence that is suspect."),
     number("cluster-port", 0, 0, 65_535, "").fixed().kept("Port of the cluster bus."),
     number("cluster-replica-validity-factor", 10, 0, INT, "")
         .alias_of("cluster-slave-validity-factor").kept("How stale a replica may be to take over."),
@@ -291,8 +291,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     choice("appendfsync", "everysec", FSYNCS).kept("When the log reaches the disk."),
     flag("no-appendfsync-on-rewrite", false).kept("Whether the log waits while it is rewritten."),
     number("auto-aof-rewrite-percentage", 100, 0, INT, "%").kept("Growth that rewrites the log."),
-    memory("auto-aof-rewrite-min-size", 64 * MB, 0, LONG as u64).kept("Size that rewrites the log."),
-    flag("aof-rewrite-incremental-fsync", true).kept("Whether a rewrite reaches the disk in steps."),
+    memory("auto-aof-rewrite-min-size", 64 * MB, 0, LONG as u64).kept("Size that does too."),
+    flag("aof-rewrite-incremental-fsync", true).kept("Whether that is written in steps."),
     flag("aof-load-truncated", true).kept("Whether a log that breaks off is loaded."),
     flag("aof-use-rdb-preamble", true).kept("Whether a log starts with a snapshot."),
     flag("aof-timestamp-enabled", false).kept("Whether the log notes times."),
@@ -377,12 +377,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "{title} {listen-addr} {server-mode}", check: words::title_template }, "")
         .host("How the process is named."),
     number("shutdown-timeout", 10, 0, INT, "s").host("How long a shutdown waits for replicas."),
-    Setting::new("shutdown-on-sigint", Kind::Flags { names: SHUTDOWN }, "").host("What SIGINT does."),
+    Setting::new("shutdown-on-sigint", Kind::Flags { names: SHUTDOWN }, "").host("At SIGINT."),
     Setting::new("shutdown-on-sigterm", Kind::Flags { names: SHUTDOWN }, "")
         .host("What SIGTERM does."),
     text("ignore-warnings", "").host("Warnings not to heed."),
     flag("disable-thp", true).fixed().host("Whether huge pages are turned off."),
-    choice("oom-score-adj", "no", OOM_SCORES).host("Whether the kernel is told whom to kill first."),
+    choice("oom-score-adj", "no", OOM_SCORES).host("Whether the kernel is told whom to kill."),
     Setting::new("oom-score-adj-values", Kind::Words {
         default: "0 200 800", normalize: words::oom_scores }, "").host("What it is told."),
     text("server-cpulist", "").alias_of("server_cpulist").fixed().host("Processors to run on."),

@@ -1,10 +1,8 @@
 //! Settings whose value is several words or letters: save points, output limits, events,
 //! percentiles. Texts of refusals are Redis's.
 
-use super::kind::{OutputLimit, parse_memory};
+use super::kind::{Normalized, OutputLimit, parse_memory};
 use crate::resp::number::parse_i64;
-
-type Normalized = Result<Vec<u8>, &'static str>;
 
 /// The classes of sessions that have output limits, by the names that CONFIG GET answers.
 const CLASSES: [&str; 3] = ["normal", "slave", "pubsub"];

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::keyspace::{Access, Expiry, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
+use crate::structs::arena;
 use crate::time::{Clock, Moment, SystemClock};
 use crate::value::string;
 use bytes::Bytes;
@@ -165,17 +166,25 @@ impl Engine {
     /// to time, ten times a second say; a budget of 1,000 takes well under a millisecond.
     pub fn maintain(&self, budget: usize) -> bool {
         let now_ms = self.inner.clock.unix_ms();
-        self.inner.env.sample_rates(now_ms);
+        if self.inner.env.sample_rates(now_ms) {
+            self.inner.env.note_memory(self.inner.keyspace.footprint());
+        }
         let active = self.inner.env.active_expire.load(Relaxed);
         let expired = if active { self.inner.keyspace.expire_due(now_ms, budget) } else { 0 };
         self.inner.env.stats.expired_keys.fetch_add(expired as u64, Relaxed);
         self.inner.keyspace.free_some(budget) || expired == budget
     }
 
-    /// Bytes that the keys, their values and what finds them take from the allocator, values on
-    /// their way to be freed included. Within 5 % of what glibc's malloc hands out.
+    /// Bytes that the keys, their values and what finds them take, values on their way to be freed
+    /// included.
     pub fn memory_bytes(&self) -> usize {
         self.inner.keyspace.footprint()
+    }
+
+    /// Bytes of memory that all engines of the process have taken for small blocks. Larger ones
+    /// come from the program's global allocator.
+    pub fn arena_bytes() -> usize {
+        arena::block_bytes()
     }
 
     /// When the next key expires, in milliseconds since the Unix epoch, or an earlier time; none

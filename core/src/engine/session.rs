@@ -99,7 +99,8 @@ impl Session {
     pub fn plain_database(&self) -> Option<usize> {
         let client = &self.client;
         let is_plain = client.reply == ReplyMode::On && !client.asking && !client.no_touch;
-        (is_plain && client.authenticated).then_some(client.db)
+        let is_routed = self.engine.inner.env.cluster.is_some();
+        (is_plain && client.authenticated && !is_routed).then_some(client.db)
     }
 
     /// The version of the protocol that HELLO chose; RESP2 at first.
@@ -239,11 +240,34 @@ impl Drop for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EngineOptions;
+    use crate::time::ManualClock;
+    use std::sync::Arc;
 
     fn talk(input: &[u8]) -> Vec<u8> {
         let mut session = Engine::default().session();
         session.feed(input);
         session.take_output()
+    }
+
+    #[test]
+    fn typed_calls_are_left_for_what_they_know_nothing_of() {
+        let mut session = Engine::default().session();
+        session.feed(b"SELECT 3\r\n");
+        assert_eq!((session.database(), session.plain_database()), (3, Some(3)));
+        session.feed(b"CLIENT NO-TOUCH on\r\n");
+        assert_eq!((session.database(), session.plain_database()), (3, None));
+        session.feed(b"CLIENT NO-TOUCH off\r\nCLIENT REPLY off\r\n");
+        assert_eq!(session.plain_database(), None);
+    }
+
+    #[test]
+    fn hello_by_a_call_counts_for_the_output() {
+        let mut session = Engine::default().session();
+        session.call(&[b"HELLO", b"3"], &mut Encoder::new(Protocol::Resp2));
+        assert_eq!(session.protocol(), Protocol::Resp3);
+        session.feed(b"GET none\r\n");
+        assert_eq!(session.take_output(), b"_\r\n");
     }
 
     #[test]
@@ -258,6 +282,116 @@ mod tests {
         let mut session = Engine::default().session();
         input.iter().for_each(|byte| session.feed(&[*byte]));
         assert_eq!(session.take_output(), b"+OK\r\n$3\r\n\r\n\r\r\n");
+    }
+
+    fn engine_with(settings: &[(&str, &str)]) -> (Engine, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new(1_000_000));
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let options = EngineOptions {
+            settings: settings.iter().map(owned).collect(),
+            clock: Box::new(clock.clone()),
+            ..EngineOptions::default()
+        };
+        (Engine::open(options).unwrap(), clock)
+    }
+
+    fn say(session: &mut Session, input: &str) -> String {
+        session.feed(input.as_bytes());
+        String::from_utf8(session.take_output()).unwrap()
+    }
+
+    #[test]
+    fn replies_can_be_silenced_one_by_one_or_all() {
+        let mut session = Engine::default().session();
+        assert_eq!(say(&mut session, "CLIENT REPLY SKIP\r\nPING 1\r\nPING 2\r\n"), "$1\r\n2\r\n");
+        assert_eq!(say(&mut session, "CLIENT REPLY SKIP\r\nNOSUCH\r\nPING\r\n"), "+PONG\r\n");
+        let off = "CLIENT REPLY OFF\r\nSET k v\r\nCLIENT REPLY SKIP\r\nGET k\r\nGET k\r\n";
+        assert_eq!(say(&mut session, off), "");
+        assert_eq!(say(&mut session, "CLIENT REPLY ON\r\nGET k\r\n"), "+OK\r\n$1\r\nv\r\n");
+        assert_eq!(say(&mut session, "CLIENT REPLY OFF\r\nRESET\r\n"), "+RESET\r\n");
+    }
+
+    #[test]
+    fn a_browser_gets_no_answer() {
+        let engine = Engine::default();
+        for first in ["POST / HTTP/1.1\r\n", "Host: x\r\n"] {
+            let mut session = engine.session();
+            assert_eq!(say(&mut session, &format!("{first}SET k v\r\n")), "");
+            assert!(session.is_closing());
+        }
+        assert_eq!(engine.get(b"k"), Ok(None));
+        let info = say(&mut engine.session(), "INFO stats\r\n");
+        assert!(info.contains("\nsecurity_event_disconnections:2\r"), "{info}");
+    }
+
+    #[test]
+    fn a_stranger_may_only_authenticate() {
+        let (engine, _) = engine_with(&[("requirepass", "secret")]);
+        let mut session = engine.session();
+        let refused = "-NOAUTH Authentication required.\r\n";
+        assert_eq!(say(&mut session, "GET k\r\nPING\r\n"), refused.repeat(2));
+        assert!(say(&mut session, "AUTH wrong\r\n").starts_with("-WRONGPASS "));
+        assert!(say(&mut session, "*11\r\n").contains("unauthenticated multibulk length"));
+
+        let mut session = engine.session();
+        let long = "x".repeat(20_000);
+        let input = format!("AUTH secret\r\n*2\r\n$4\r\nECHO\r\n$20000\r\n{long}\r\n");
+        assert_eq!(say(&mut session, &input), format!("+OK\r\n$20000\r\n{long}\r\n"));
+        assert_eq!(say(&mut session, "RESET\r\nGET k\r\n"), format!("+RESET\r\n{refused}"));
+    }
+
+    #[test]
+    fn too_much_unfinished_input_closes() {
+        let (engine, _) = engine_with(&[("client-query-buffer-limit", "1mb")]);
+        let mut session = engine.session();
+        session.feed(b"*2\r\n$4\r\nECHO\r\n$2000000\r\n");
+        session.feed(&vec![b'x'; 1 << 20]);
+        assert!(session.is_closing());
+        assert!(session.output().is_empty());
+    }
+
+    #[test]
+    fn output_beyond_the_hard_limit_closes_at_once() {
+        let limits = [("client-output-buffer-limit", "normal 100 0 0")];
+        let (engine, _) = engine_with(&limits);
+        let mut session = engine.session();
+        assert_eq!(say(&mut session, &format!("ECHO {}\r\n", "x".repeat(50))).len(), 57);
+        session.feed(format!("ECHO {}\r\n", "x".repeat(200)).as_bytes());
+        assert!(session.is_closing());
+        assert!(session.output().is_empty());
+    }
+
+    #[test]
+    fn output_beyond_the_soft_limit_closes_after_a_while() {
+        let (engine, clock) = engine_with(&[("client-output-buffer-limit", "normal 0 10 2")]);
+        let mut session = engine.session();
+        session.feed(b"PING\r\nPING\r\n");
+        clock.advance_ms(2_500);
+        session.feed(b"PING\r\n");
+        assert!(!session.is_closing());
+        clock.advance_ms(1_000);
+        session.feed(b"PING\r\n");
+        assert!(session.is_closing());
+    }
+
+    #[test]
+    fn sessions_know_of_each_other_while_they_are_open() {
+        let (engine, clock) = engine_with(&[]);
+        let mut one = engine.session();
+        one.set_peer("127.0.0.1:5000", "127.0.0.1:6379");
+        say(&mut one, "CLIENT SETNAME one\r\nCLIENT SETINFO lib-name test\r\nHELLO 3\r\n");
+        say(&mut one, "SELECT 3\r\n");
+        clock.advance_ms(7_000);
+        let mut other = engine.session();
+        let list = say(&mut other, "CLIENT LIST\r\n");
+        let expected = "id=1 addr=127.0.0.1:5000 laddr=127.0.0.1:6379 fd=-1 name=one age=7 idle=7 \
+                        flags=N db=3 ";
+        assert!(list.contains(expected), "{list}");
+        assert!(list.contains("cmd=select user=default redir=-1 resp=3 lib-name=test lib-ver=\n"));
+        assert!(list.contains("\nid=2 addr=?:0 "));
+        assert!(list.contains(" cmd=client|list "), "{list}");
+        drop(one);
+        assert!(!say(&mut other, "CLIENT LIST\r\n").contains("id=1 "));
     }
 
     #[test]

@@ -15,12 +15,15 @@
 //! Keys whose arrival is in doubt when a migration fails stay barred from writing, and a migration
 //! that is started again on the slot settles them first.
 
-use super::peer::{Answer, Peer, is_passing};
+mod state;
+
+use super::peer::{Peer, is_passing};
 use super::{MigrationEvent, MigrationLimits, MigrationStatus, Source, batch};
 use crate::cluster::{NodeId, SetSlot, SlotState, Transit};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::Access;
 use crate::slot::SlotSet;
+use state::{Moving, Opening, Sent, Slot, State, Stop, Task, Withdrawing};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -40,97 +43,6 @@ pub(crate) struct ByKey {
     failures: u32,
     status: MigrationStatus,
     events: VecDeque<MigrationEvent>,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Nothing was asked; the next slot comes.
-    Between,
-    Opening(Opening),
-    Moving(Moving),
-    /// Asked for another database.
-    Selecting(Moving),
-    Sent(Sent),
-    /// Asked the target to delete some keys.
-    Erasing(Moving, Arc<Transit>),
-    /// Asked the target to own the slot.
-    Closing(Slot),
-    /// Asked the target to close a slot that stays here.
-    Withdrawing(Withdrawing),
-    /// Asked the target to import a slot that cannot stay here whole.
-    Reopening(Slot),
-    /// Waits, in microseconds, before a step is taken again.
-    Resting(Moving, u64),
-    Ended,
-}
-
-#[derive(Debug)]
-enum Stop {
-    Cancelled,
-    Failed(Error),
-}
-
-/// The slot that is being moved.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    number: u16,
-    /// Whether it was stable here when this migration came to it.
-    fresh: bool,
-    /// How many of its keys this migration has moved.
-    keys: u64,
-    /// Whether the target was asked to own it, and may do so already.
-    given: bool,
-}
-
-/// Asked the target to import the slot.
-#[derive(Debug)]
-struct Opening {
-    slot: Slot,
-    /// Whether the target refused to import it.
-    refused: bool,
-    /// How many keys of the slot the target had before.
-    leftovers: i64,
-}
-
-/// May send the next keys of a slot.
-#[derive(Debug)]
-struct Moving {
-    slot: Slot,
-    db: usize,
-    /// Where the walk through the slot goes on.
-    from: u64,
-    task: Task,
-}
-
-#[derive(Debug)]
-enum Task {
-    /// Choose keys and send them.
-    Choose,
-    /// Send these keys, which were sent before and may have arrived.
-    Send(Arc<Transit>),
-    /// Delete these keys at the target.
-    Erase(Arc<Transit>),
-}
-
-/// Asked the target to close a slot, and how many keys of it it has.
-#[derive(Debug)]
-struct Withdrawing {
-    slot: Slot,
-    /// How many it has.
-    keys: i64,
-}
-
-/// Sent some keys.
-#[derive(Debug)]
-struct Sent {
-    moving: Moving,
-    keys: Arc<Transit>,
-    /// Which of the keys were sent; others were gone.
-    sent: Vec<u32>,
-    /// Which of those the target refused.
-    refused: Vec<u32>,
-    /// Whether they were sent before and may have arrived then.
-    again: bool,
 }
 
 /// The first wait after a failure, in microseconds; it doubles with every further one.
@@ -679,26 +591,6 @@ impl ByKey {
 
     fn expect_answers(&mut self, source: &Source<'_>) {
         self.peer.expect_by(source.now_us + self.limits.reply_timeout_ms * 1_000);
-    }
-}
-
-impl State {
-    /// Takes note of the answer to one of the requests that were sent last.
-    fn answer(&mut self, number: usize, answer: Answer) {
-        match (self, answer) {
-            (Self::Opening(opening), Answer::Error(_)) => opening.refused |= number == 0,
-            (Self::Opening(opening), Answer::Integer(keys)) => opening.leftovers += keys,
-            (Self::Withdrawing(withdrawing), Answer::Integer(keys)) => withdrawing.keys += keys,
-            (Self::Sent(sent), Answer::Error(_)) => sent.refused.push(sent.sent[number]),
-            // Of all others only the first error counts, which the peer keeps.
-            _ => {}
-        }
-    }
-}
-
-impl Moving {
-    fn choose(slot: Slot) -> Self {
-        Self { slot, db: 0, from: 0, task: Task::Choose }
     }
 }
 

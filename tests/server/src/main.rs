@@ -1,17 +1,20 @@
 //! A small host around the engine, so that real Redis clients can talk to it over loopback or a
 //! unix socket. It is a test host and an example of embedding, not a product.
 
+mod figures;
 mod options;
 mod serve;
 
 use keyslot::{Engine, EngineOptions};
 use options::Options;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the keeper sleeps when nothing is due, and how much it does at a time.
 const MAINTAIN_EVERY: Duration = Duration::from_millis(10);
 const MAINTAIN_BUDGET: usize = 1_000;
+/// How often the engine hears of the process.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     match Options::parse(std::env::args().skip(1)).and_then(run) {
@@ -40,12 +43,18 @@ fn run(options: Options) -> Result<(), String> {
     serve::listen(&engine, &options)
 }
 
-/// Lets a thread do what is due: expiry, and freeing of what waits to be freed.
+/// Lets a thread do what is due: expiry, freeing of what waits to be freed, and figures for INFO.
 fn keep(engine: Engine) {
     std::thread::spawn(move || {
+        engine.set_host_figures(figures::read());
+        let mut told = Instant::now();
         loop {
             if !engine.maintain(MAINTAIN_BUDGET) {
                 std::thread::sleep(MAINTAIN_EVERY);
+            }
+            if told.elapsed() >= TELL_EVERY {
+                engine.set_host_figures(figures::read());
+                told = Instant::now();
             }
         }
     });

@@ -169,6 +169,10 @@ const SUBCOMMANDS: &[Command] = &[
         flags: flag::LOADING | flag::STALE,
         tips: VARIES,
         deprecated: Some(Deprecation { since: "7.0.0", replaced_by: "`CLUSTER SHARDS`" }),
+        history: &[
+            ("4.0.0", "Added node IDs."),
+            ("7.0.0", "Added additional networking metadata field."),
+        ],
         handler: report::slots,
         ..ENTRY
     },

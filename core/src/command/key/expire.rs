@@ -2,6 +2,7 @@
 //! keyspace's work.
 
 use crate::command::call::Call;
+use crate::command::expire_arguments::TimeForm;
 use crate::command::table::{Command, Group, flag, key_use};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::Key;
@@ -99,34 +100,20 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
-/// What a number in a request or a reply counts.
-#[derive(Clone, Copy)]
-enum Unit {
-    Seconds,
-    Milliseconds,
-}
-
-/// What it counts from.
-#[derive(Clone, Copy)]
-enum Base {
-    Now,
-    UnixEpoch,
-}
-
 fn expire(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    set_expiry(call, Unit::Seconds, Base::Now)
+    set_expiry(call, TimeForm::Seconds)
 }
 
 fn pexpire(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    set_expiry(call, Unit::Milliseconds, Base::Now)
+    set_expiry(call, TimeForm::Milliseconds)
 }
 
 fn expireat(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    set_expiry(call, Unit::Seconds, Base::UnixEpoch)
+    set_expiry(call, TimeForm::UnixSeconds)
 }
 
 fn pexpireat(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    set_expiry(call, Unit::Milliseconds, Base::UnixEpoch)
+    set_expiry(call, TimeForm::UnixMilliseconds)
 }
 
 /// When a new expiry time is taken.
@@ -180,15 +167,11 @@ impl Condition {
     }
 }
 
-fn set_expiry(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Error> {
+fn set_expiry(call: &mut Call<'_, '_>, form: TimeForm) -> Result<(), Error> {
     let condition = Condition::parse(&call.words[3..])?;
     let now = call.time.unix_ms() as i64;
-    let base_ms = match base {
-        Base::Now => now,
-        Base::UnixEpoch => 0,
-    };
-    let when = when_ms(call.words[2], unit, base_ms)?
-        .ok_or_else(|| Error::invalid_expire(&call.spec.name))?;
+    let when =
+        when_ms(call.words[2], form, now)?.ok_or_else(|| Error::invalid_expire(&call.spec.name))?;
     let key = call.key(0);
     let change = match touch_expiry(call, &key) {
         None => false,
@@ -210,13 +193,10 @@ fn touch_expiry(call: &mut Call<'_, '_>, key: &Key<'_>) -> Option<Option<u64>> {
 }
 
 /// Reads a time and turns it into milliseconds since the Unix epoch. None if that overflows.
-fn when_ms(word: &[u8], unit: Unit, base_ms: i64) -> Result<Option<i64>, Error> {
+fn when_ms(word: &[u8], form: TimeForm, now: i64) -> Result<Option<i64>, Error> {
     let value = number::parse_i64(word).ok_or(Error::NOT_INTEGER)?;
-    let ms = match unit {
-        Unit::Seconds => value.checked_mul(1000),
-        Unit::Milliseconds => Some(value),
-    };
-    Ok(ms.and_then(|ms| ms.checked_add(base_ms)))
+    let base = if form.is_absolute() { 0 } else { now };
+    Ok(value.checked_mul(form.unit_ms()).and_then(|ms| ms.checked_add(base)))
 }
 
 fn persist(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -230,45 +210,36 @@ fn persist(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn ttl(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    tell_expiry(call, Unit::Seconds, Base::Now)
+    tell_expiry(call, TimeForm::Seconds)
 }
 
 fn pttl(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    tell_expiry(call, Unit::Milliseconds, Base::Now)
+    tell_expiry(call, TimeForm::Milliseconds)
 }
 
 fn expiretime(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    tell_expiry(call, Unit::Seconds, Base::UnixEpoch)
+    tell_expiry(call, TimeForm::UnixSeconds)
 }
 
 fn pexpiretime(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    tell_expiry(call, Unit::Milliseconds, Base::UnixEpoch)
+    tell_expiry(call, TimeForm::UnixMilliseconds)
 }
 
 const NO_KEY: i64 = -2;
 const NO_EXPIRY: i64 = -1;
 
-fn tell_expiry(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Error> {
+fn tell_expiry(call: &mut Call<'_, '_>, form: TimeForm) -> Result<(), Error> {
     let key = call.key(0);
     let answer = match call.keys.look(&key).map(|record| record.expire_ms()) {
         None => NO_KEY,
         Some(None) => NO_EXPIRY,
         Some(Some(expire_ms)) => {
-            let ms = match base {
-                Base::Now => expire_ms.saturating_sub(call.time.unix_ms()),
-                Base::UnixEpoch => expire_ms,
-            };
-            in_unit(ms, unit) as i64
+            let base = if form.is_absolute() { 0 } else { call.time.unix_ms() };
+            let unit = form.unit_ms() as u64;
+            // Seconds are rounded to the nearest.
+            ((expire_ms.saturating_sub(base) + unit / 2) / unit) as i64
         }
     };
     call.out.integer(answer);
     Ok(())
-}
-
-/// Seconds are rounded to the nearest.
-fn in_unit(ms: u64, unit: Unit) -> u64 {
-    match unit {
-        Unit::Milliseconds => ms,
-        Unit::Seconds => (ms + 500) / 1000,
-    }
 }

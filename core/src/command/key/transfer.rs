@@ -1,9 +1,9 @@
 //! Values on their way to another key or another database: RENAME, RENAMENX, COPY, MOVE.
 
 use crate::command::call::Call;
+use crate::command::connection::parse_database_argument;
 use crate::command::table::{Command, Group, flag, key_use};
 use crate::error::Error;
-use crate::resp::number;
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -57,8 +57,6 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 const SAME_OBJECT: Error = Error::err("source and destination objects are the same");
-const NOT_C_INT: Error =
-    Error::err("value is out of range, value must between -2147483648 and 2147483647");
 
 fn rename(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (from, to) = (call.key(0), call.key(1));
@@ -88,8 +86,9 @@ struct CopyOptions {
 }
 
 impl CopyOptions {
-    fn parse(mut words: &[&[u8]], db: usize, databases: usize) -> Result<Self, Error> {
-        let mut options = Self { db, replace: false };
+    fn parse(call: &Call<'_, '_>) -> Result<Self, Error> {
+        let mut words = &call.words[3..];
+        let mut options = Self { db: call.client.db, replace: false };
         while let [name, rest @ ..] = words {
             words = match rest {
                 rest if name.eq_ignore_ascii_case(b"replace") => {
@@ -97,7 +96,7 @@ impl CopyOptions {
                     rest
                 }
                 [number, rest @ ..] if name.eq_ignore_ascii_case(b"db") => {
-                    options.db = database(number, databases)?;
+                    options.db = parse_database_argument(call, number)?;
                     rest
                 }
                 _ => return Err(Error::SYNTAX),
@@ -108,8 +107,7 @@ impl CopyOptions {
 }
 
 fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let databases = call.keys.keyspace().databases();
-    let options = CopyOptions::parse(&call.words[3..], call.client.db, databases)?;
+    let options = CopyOptions::parse(call)?;
     let (from, to) = (call.key(0), call.key(1).in_db(options.db));
     if options.db == call.client.db && from.bytes == to.bytes {
         return Err(SAME_OBJECT);
@@ -122,7 +120,7 @@ fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn move_key(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let db = database(call.words[2], call.keys.keyspace().databases())?;
+    let db = parse_database_argument(call, call.words[2])?;
     if db == call.client.db {
         return Err(SAME_OBJECT);
     }
@@ -130,12 +128,4 @@ fn move_key(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let moved = call.keys.touch(&from) && !call.keys.touch(&to) && call.keys.rename(&from, &to);
     call.out.integer(i64::from(moved));
     Ok(())
-}
-
-/// Reads the number of a database.
-fn database(word: &[u8], databases: usize) -> Result<usize, Error> {
-    let number = number::parse_i64(word).ok_or(Error::NOT_INTEGER)?;
-    let number = i32::try_from(number).map_err(|_| NOT_C_INT)?;
-    let number = usize::try_from(number).map_err(|_| Error::DB_OUT_OF_RANGE)?;
-    if number < databases { Ok(number) } else { Err(Error::DB_OUT_OF_RANGE) }
 }

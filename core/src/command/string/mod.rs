@@ -305,8 +305,8 @@ const RANGE_COMPLEXITY: &str = "O(N) where N is the length of the returned strin
                                  cheap, it can be considered O(1) for small strings.";
 
 /// How long a string may grow, in bytes: `proto-max-bulk-len`.
-pub(super) fn len_max(_call: &Call<'_, '_>) -> u64 {
-    512 << 20
+pub(super) fn len_max(call: &Call<'_, '_>) -> u64 {
+    call.env.config.proto_max_bulk_len() as u64
 }
 
 /// Refuses to let a string of `len` bytes grow by `more`.

@@ -163,9 +163,8 @@ pub(super) unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
     }
 }
 
-/// Bytes in blocks that are handed out.
-#[cfg(test)]
-pub(super) fn block_bytes() -> usize {
+/// Bytes in blocks of slabs that are handed out, in the whole process.
+pub(crate) fn block_bytes() -> usize {
     ARENA.iter().map(|stripe| stripe.lock().block_bytes).sum()
 }
 

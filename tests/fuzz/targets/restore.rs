@@ -1,0 +1,48 @@
+//! Any bytes as a RESTORE payload, as they are and under a right seal: no panic, a reply that is
+//! one of those that Redis has, and a value that comes back from DUMP as it went in.
+
+#![no_main]
+
+use crc_fast::CrcAlgorithm::Crc64Redis;
+use keyslot::Engine;
+use keyslot::resp::{Encoder, Protocol};
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
+
+const RDB_VERSION: u16 = 11;
+const REFUSALS: [&[u8]; 2] =
+    [b"-ERR Bad data format\r\n", b"-ERR DUMP payload version or checksum are wrong\r\n"];
+
+fn call(engine: &Engine, words: &[&[u8]]) -> Vec<u8> {
+    let mut out = Encoder::new(Protocol::Resp2);
+    engine.call(words, &mut out);
+    out.into_inner()
+}
+
+fn restore(engine: &Engine, payload: &[u8]) -> bool {
+    let reply = call(engine, &[b"RESTORE", b"key", b"0", payload, b"REPLACE"]);
+    assert!(reply == b"+OK\r\n" || REFUSALS.contains(&&*reply), "{reply:?}");
+    reply[0] == b'+'
+}
+
+fn sealed(value: &[u8]) -> Vec<u8> {
+    let mut payload = value.to_vec();
+    payload.extend(RDB_VERSION.to_le_bytes());
+    payload.extend(crc_fast::checksum(Crc64Redis, &payload).to_le_bytes());
+    payload
+}
+
+fuzz_target!(|input: &[u8]| {
+    let engine = &*ENGINE;
+    restore(engine, input);
+    if !restore(engine, &sealed(input)) {
+        return;
+    }
+    let value = call(engine, &[b"GET", b"key"]);
+    let dump = call(engine, &[b"DUMP", b"key"]);
+    let start = dump.iter().position(|&byte| byte == b'\n').expect("a bulk string") + 1;
+    assert!(restore(engine, &dump[start..dump.len() - 2]));
+    assert_eq!(call(engine, &[b"GET", b"key"]), value);
+});
