@@ -1,5 +1,7 @@
 //! CLUSTER and its family as a client sees them. Texts are those of redis-server.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it shall")]
+
 use keyslot::cluster::{Node, NodeId, Role, Topology};
 use keyslot::slot::SlotScheme;
 use keyslot::{Engine, EngineOptions, Session};
