@@ -1,5 +1,24 @@
 //! Measures keyslot beside its peers and prints ratios. Each scenario is a file; both sides of a
 //! row are measured in one run, their rounds interleaved, and a row holds the medians.
+//!
+//! ```text
+//! cargo run --release -p keyslot-bench -- --list           the scenarios, a line each
+//! cargo run --release -p keyslot-bench -- get resp         some of them
+//! cargo run --release -p keyslot-bench -- get --json       a row is a line of JSON
+//! ```
+//!
+//! # How to read a row
+//!
+//! A row's id is `scenario.case.peer`, without the case where there is only one. Then come the
+//! metric with its unit, our figure, the peer's, and the ratio, which always says how many times
+//! better ours is: 1 is level, 2 is twice as fast, or half the bytes, or half the pause. Some rows
+//! count time or bytes, where less is better, and some count work in a second, where more is; the
+//! ratio reads the same. The two figures depend on the machine and on what else it does; the ratio
+//! much less so, and it alone is worth comparing between runs.
+//!
+//! Keys are 32 bytes, values 64 and chosen keys uniform, on one thread, where a scenario does not
+//! say otherwise. A scenario whose peer is not installed says so, and the program fails; the rows
+//! printed before stand.
 
 mod expire;
 mod growth;
