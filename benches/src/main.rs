@@ -22,11 +22,13 @@
 
 mod expire;
 mod growth;
+mod hiredis;
 mod measure;
 mod memory;
 mod pipeline;
 mod point;
 mod redis;
+mod resp;
 mod row;
 mod threads;
 mod workload;
@@ -45,6 +47,7 @@ const SCENARIOS: &[Scenario] = &[
     ("memory", "resident bytes a key beyond its payload, beside redis and kevy", memory::run),
     ("growth", "the slowest SET from 0 to 10 M keys, beside hashbrown", growth::run),
     ("expire", "a million keys due in the same second, beside redis", expire::run),
+    ("resp", "requests and replies read and written, beside hiredis and redis-protocol", resp::run),
 ];
 
 const USAGE: &str = "usage: keyslot-bench SCENARIO... [--json] | --list";
