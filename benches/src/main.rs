@@ -25,6 +25,7 @@ mod growth;
 mod hiredis;
 mod measure;
 mod memory;
+mod migrate;
 mod pipeline;
 mod point;
 mod redis;
@@ -48,6 +49,7 @@ const SCENARIOS: &[Scenario] = &[
     ("growth", "the slowest SET from 0 to 10 M keys, beside hashbrown", growth::run),
     ("expire", "a million keys due in the same second, beside redis", expire::run),
     ("resp", "requests and replies read and written, beside hiredis and redis-protocol", resp::run),
+    ("migrate", "a slot to another engine, key by key, beside MIGRATE of redis", migrate::run),
 ];
 
 const USAGE: &str = "usage: keyslot-bench SCENARIO... [--json] | --list";
