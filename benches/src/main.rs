@@ -28,6 +28,7 @@ mod memory;
 mod migrate;
 mod pipeline;
 mod point;
+mod python;
 mod redis;
 mod resp;
 mod row;
@@ -50,6 +51,7 @@ const SCENARIOS: &[Scenario] = &[
     ("expire", "a million keys due in the same second, beside redis", expire::run),
     ("resp", "requests and replies read and written, beside hiredis and redis-protocol", resp::run),
     ("migrate", "a slot to another engine, key by key, beside MIGRATE of redis", migrate::run),
+    ("python", "engine.get in Python, beside a dict and redis-py", python::run),
 ];
 
 const USAGE: &str = "usage: keyslot-bench SCENARIO... [--json] | --list";
