@@ -36,7 +36,10 @@ impl Rule {
             (b"KEYS", _) => Self::AnyOrder,
             (b"DUMP", _) => Self::Payload,
             (b"HELLO", _) => Self::Greeting,
-            (b"TIME" | b"RANDOMKEY", _) | (b"CLIENT", b"ID" | b"LIST" | b"INFO") => Self::Kind,
+            (b"TIME" | b"RANDOMKEY" | b"INFO", _)
+            | (b"CLIENT", b"ID" | b"LIST" | b"INFO")
+            | (b"COMMAND", b"" | b"COUNT")
+            | (b"MEMORY", b"USAGE") => Self::Kind,
             _ => Self::Exact,
         }
     }
@@ -126,6 +129,13 @@ const KNOWN: &[Known] = &[
             starts_with(command, &["COMMAND", "GETKEYS"])
                 && is_error(ours, "ERR Invalid ")
                 && is_error(theirs, "ERR wrong number of arguments for 'command|getkeys' command")
+        },
+    },
+    Known {
+        reason: "CLIENT SETINFO and CLIENT NO-TOUCH came with 7.2",
+        is: |command, _, theirs| {
+            let are_new = ["SETINFO", "NO-TOUCH"].map(|sub| starts_with(command, &["CLIENT", sub]));
+            are_new.contains(&true) && is_error(theirs, "ERR unknown subcommand")
         },
     },
     Known {

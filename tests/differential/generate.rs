@@ -138,24 +138,30 @@ impl Generator {
             return vec![b"APPEND".into(), key, value];
         }
         const FAR: [&str; 6] = ["1000", "70000", "1048570", "1048576", "1048577", "9999999999"];
-        const SHORT: [&str; 5] = ["600", "44", "-1", "9223372036854775807", "1048577"];
+        const NEAR: [&str; 5] = ["600", "44", "-1", "9223372036854775807", "1048577"];
         let offset = match group {
             Group::Long if chance.one_in(20) => chance.pick(&FAR).into(),
-            Group::Short if chance.one_in(12) => chance.pick(&SHORT).into(),
+            Group::Short if chance.one_in(12) => chance.pick(&NEAR).into(),
+            Group::Integer | Group::Real => chance.below(3).to_string().into(),
             Group::Short | Group::Long => chance.below(60).to_string().into(),
         };
         vec![b"SETRANGE".into(), key, offset, value]
     }
 
     fn count(&mut self) -> Command {
-        let amount = integer(&mut self.chance);
-        let real = float(&mut self.chance);
-        match self.chance.below(9) {
-            0 => self.on_key("INCR", &[]),
-            1 => self.on_key("DECR", &[]),
-            2 | 3 => self.on_key("INCRBY", &[amount]),
-            4 | 5 => self.on_key("DECRBY", &[amount]),
-            _ => self.on_key("INCRBYFLOAT", &[real]),
+        let chance = &mut self.chance;
+        let group = match chance.below(8) {
+            0 => Group::Short,
+            1..=4 => Group::Integer,
+            _ => Group::Real,
+        };
+        let key = group.key(chance);
+        match (group, chance.below(6)) {
+            (Group::Real, _) | (_, 0) => vec![b"INCRBYFLOAT".into(), key, float(chance)],
+            (_, 1) => vec![b"INCR".into(), key],
+            (_, 2) => vec![b"DECR".into(), key],
+            (_, 3) => vec![b"DECRBY".into(), key, integer(chance)],
+            (_, _) => vec![b"INCRBY".into(), key, integer(chance)],
         }
     }
 
@@ -271,7 +277,8 @@ impl Generator {
         let absolute = chance.one_in(4);
         let form = if absolute { TimeForm::UNIX_MILLISECONDS } else { TimeForm::MILLISECONDS };
         let time = if chance.one_in(2) { b"0".to_vec() } else { form.time(chance) };
-        let mut command = vec![b"RESTORE".into(), group.key(chance), time, payload];
+        let name = if chance.one_in(8) { "RESTORE-ASKING" } else { "RESTORE" };
+        let mut command = vec![name.into(), group.key(chance), time, payload];
         if absolute {
             command.push(b"ABSTTL".into());
         }
@@ -298,45 +305,20 @@ impl Generator {
     }
 
     fn about(&mut self) -> Command {
-        const LINES: [&str; 35] = [
-            "PING",
-            "PING hello",
-            "PING a b",
-            "ECHO hello",
-            "ECHO",
-            "TIME",
-            "RANDOMKEY",
-            "CLIENT GETNAME",
-            "CLIENT SETNAME me",
-            "CLIENT SETNAME you",
-            "CLIENT ID",
-            "CLIENT NO-EVICT on",
-            "CLIENT NO-EVICT maybe",
-            "CLIENT REPLY ON",
-            "CLIENT REPLY maybe",
-            "CLIENT NOSUCH",
-            "CLIENT",
-            "CLIENT LIST TYPE nosuch",
-            "CLIENT LIST ID x",
-            "OBJECT",
-            "OBJECT HELP",
-            "DEBUG DIGEST",
-            "DEBUG PROTOCOL map",
-            "DEBUG PROTOCOL set",
-            "DEBUG PROTOCOL attrib",
-            "DEBUG PROTOCOL bignum",
-            "DEBUG PROTOCOL verbatim",
-            "DEBUG PROTOCOL true",
-            "CONFIG GET databases",
-            "CONFIG GET proto-max-bulk-len",
-            "CONFIG SET nosuch 1",
-            "CONFIG SET maxmemory x",
-            "COMMAND GETKEYS MSET a 1 b 2",
-            "COMMAND GETKEYS GET",
-            "AUTH secret",
-        ];
-        let line = self.chance.pick(&LINES);
-        line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+        const LINES: &str = "PING|PING hello|PING a b|ECHO hello|ECHO|TIME|RANDOMKEY|CLIENT GETNAME|\
+             CLIENT SETNAME me|CLIENT SETNAME you|CLIENT ID|CLIENT NO-EVICT on|\
+             CLIENT NO-EVICT maybe|CLIENT REPLY ON|CLIENT REPLY maybe|CLIENT NOSUCH|CLIENT|\
+             CLIENT LIST TYPE nosuch|CLIENT LIST ID x|OBJECT|OBJECT HELP|DEBUG DIGEST|\
+             DEBUG PROTOCOL map|DEBUG PROTOCOL set|DEBUG PROTOCOL attrib|DEBUG PROTOCOL bignum|\
+             DEBUG PROTOCOL verbatim|DEBUG PROTOCOL true|CONFIG GET databases|\
+             CONFIG GET proto-max-bulk-len|CONFIG SET nosuch 1|CONFIG SET maxmemory x|\
+             COMMAND GETKEYS MSET a 1 b 2|COMMAND GETKEYS GET|AUTH secret|\
+             CLIENT SETINFO LIB-NAME us|CLIENT NO-TOUCH OFF|CLIENT LIST|\
+             CLIENT INFO|MEMORY USAGE a|MEMORY USAGE b SAMPLES -1|MEMORY USAGE c SAMPLES 0|\
+             INFO server|COMMAND COUNT|CONFIG GET max[m]emory|CONFIG GET|CONFIG SET hz|\
+             OBJECT ENCODING|COMMAND NOSUCH|DEBUG NOSUCH|MEMORY NOSUCH";
+        let lines: Vec<_> = LINES.split('|').collect();
+        self.chance.pick(&lines).split(' ').map(|word| word.as_bytes().to_vec()).collect()
     }
 
     fn unknown(&mut self) -> Command {
@@ -403,7 +385,7 @@ impl Generator {
             options.extend(words(&["COUNT", chance.pick(&["1", "3", "1000", "0", "x"])]));
         }
         if chance.one_in(3) {
-            options.extend(words(&["TYPE", chance.pick(&["string", "STRING", "hash", "zset"])]));
+            options.extend(words(&["TYPE", chance.pick(&["string", "STRING", "hash", "nosuch"])]));
         }
         if chance.one_in(10) {
             options.push(b"FOO".into());
@@ -436,7 +418,7 @@ fn in_other_case(chance: &mut Chance, name: &[u8]) -> Vec<u8> {
 /// Makes a command wrong, or perhaps another right one. No word that comes in is a small number
 /// above zero, which as a time would make keys expire while the stream runs.
 fn spoil(chance: &mut Chance, command: &mut Command) {
-    const JUNK: [&[u8]; 14] = [
+    const JUNK: [&[u8]; 16] = [
         b"NX",
         b"XX",
         b"GET",
@@ -448,6 +430,8 @@ fn spoil(chance: &mut Chance, command: &mut Command) {
         b"0",
         b"-1",
         b"foo",
+        b"9223372036854775807",
+        b"gt",
         b"",
         b"\x00\xff",
         b"LEN",

@@ -148,6 +148,9 @@ impl Pair {
         let (Reply::Bulk(ours), Reply::Bulk(theirs)) = (ours, theirs) else { return Ok(()) };
         let prepare = |payload: Vec<u8>| {
             let mut command = restore.clone();
+            if is_small_integer(&payload) {
+                command.retain(|word| word != b"IDLETIME" && word != b"1000");
+            }
             command[3] = payload;
             if let Some(from_end) = damage {
                 let at = command[3].len() - from_end.min(command[3].len());
@@ -160,8 +163,10 @@ impl Pair {
             (Ok(ours), Ok(theirs)) => check(&at_ours, &ours, &theirs)?,
             (ours, theirs) => return Err(Difference::new(&at_ours, ours, theirs)),
         }
-        self.compare(&words(&[b"GET", &restore[1][..]]))?;
-        self.compare(&words(&[&b"OBJECT"[..], b"ENCODING", &restore[1]]))?;
+        // None of these counts as an access, which would end the idleness that was restored.
+        for look in [["OBJECT", "IDLETIME"], ["OBJECT", "ENCODING"], ["DEBUG", "DIGEST-VALUE"]] {
+            self.compare(&[words(&look), vec![restore[1].clone()]].concat())?;
+        }
         Ok(())
     }
 
@@ -238,6 +243,12 @@ fn scan_to_end(peer: &mut dyn Peer, options: &Command) -> Result<BTreeSet<Bytes>
         cursor = next.clone();
     }
     Err("the scan does not end".to_owned())
+}
+
+/// Whether a payload holds an integer of one or two bytes. Keys with the same such integer share one
+/// object in Redis, and with it how long they have been idle; in keyslot they do not.
+fn is_small_integer(payload: &[u8]) -> bool {
+    matches!(payload, [0, 0xc0 | 0xc1, ..])
 }
 
 /// A payload as a server of version 7.0 reads it, which takes no newer ones: sealed with the version

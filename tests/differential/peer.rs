@@ -36,10 +36,37 @@ pub(crate) trait Peer {
     }
 }
 
+/// Every so many commands of a batch one is sent as a line, in quotes.
+const LINE_EVERY: usize = 11;
+
+/// Bytes of a line's words at most: a quoted byte takes four, and Redis takes lines of 64 kB.
+const LINE_LEN_MAX: usize = 10_000;
+
 fn encode(commands: &[Command]) -> Vec<u8> {
     let mut request = Vec::new();
-    commands.iter().for_each(|command| encode_request(command, &mut request));
+    for (at, command) in commands.iter().enumerate() {
+        let is_short = command.iter().map(Vec::len).sum::<usize>() < LINE_LEN_MAX;
+        if at % LINE_EVERY == LINE_EVERY - 1 && is_short {
+            encode_line(command, &mut request);
+        } else {
+            encode_request(command, &mut request);
+        }
+    }
     request
+}
+
+fn encode_line(command: &Command, out: &mut Vec<u8>) {
+    for word in command {
+        out.push(b'"');
+        for byte in word {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' | b'-' => out.push(*byte),
+                _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            }
+        }
+        out.extend_from_slice(b"\" ");
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// An engine and a session with it.

@@ -9,11 +9,20 @@ use crate::chance::Chance;
 pub(crate) enum Group {
     Short,
     Long,
+    /// Mostly integers, so that counting succeeds.
+    Integer,
+    /// Mostly numbers of any kind.
+    Real,
 }
 
 impl Group {
     pub(crate) fn any(chance: &mut Chance) -> Self {
-        if chance.one_in(12) { Self::Long } else { Self::Short }
+        match chance.below(24) {
+            0 | 1 => Self::Long,
+            2..=4 => Self::Integer,
+            5 | 6 => Self::Real,
+            _ => Self::Short,
+        }
     }
 
     /// A key of this group.
@@ -23,6 +32,8 @@ impl Group {
             [b"", b"\xff\x00\r\n", b"k*?[x]\\", b"10", b"A", b"hello", &[b'k'; 300]];
         match self {
             Self::Long => chance.pick::<[u8]>(&[b"long1", b"long2", b"long3"]).to_vec(),
+            Self::Integer => chance.pick::<[u8]>(&[b"n1", b"n2", b"n3"]).to_vec(),
+            Self::Real => chance.pick::<[u8]>(&[b"r1", b"r2"]).to_vec(),
             Self::Short if chance.one_in(6) => chance.pick::<[u8]>(&STRANGE).to_vec(),
             Self::Short => chance.pick::<[u8]>(&USUAL).to_vec(),
         }
@@ -32,6 +43,8 @@ impl Group {
     pub(crate) fn value(self, chance: &mut Chance) -> Vec<u8> {
         match self {
             Self::Long => long_value(chance),
+            Self::Integer => integer(chance),
+            Self::Real => float(chance),
             Self::Short => value(chance),
         }
     }
@@ -151,9 +164,13 @@ pub(crate) fn float(chance: &mut Chance) -> Vec<u8> {
         "0.000000000000000001",
         "3.14159265358979323846264338327950288",
     ];
-    match chance.below(5) {
+    match chance.below(6) {
         0 | 1 => chance.pick(&EDGES).into(),
         2 => integer(chance),
+        3 => {
+            let (digits, exponent) = (chance.below(u64::MAX), chance.below(60) as i64 - 40);
+            format!("{digits}e{exponent}").into()
+        }
         _ => {
             let (whole, part) = (chance.below(20_000) as i64 - 10_000, chance.below(100_000));
             format!("{whole}.{part}").into()
@@ -180,31 +197,28 @@ pub(crate) fn database(chance: &mut Chance) -> Vec<u8> {
 
 /// A glob pattern.
 pub(crate) fn pattern(chance: &mut Chance) -> Vec<u8> {
-    const PATTERNS: [&[u8]; 22] = [
+    const WHOLE: [&[u8]; 12] = [
         b"*",
         b"a",
-        b"?",
-        b"??",
-        b"*1",
         b"{t}*",
         b"[ab]",
         b"[^a]",
-        b"[a-c]",
-        b"[c-a]",
-        b"[a-",
-        b"[",
-        b"\\",
         b"k\\*\\?\\[x\\]\\\\",
         b"k[*][?]*",
         b"",
-        b"**?*",
-        b"[^]",
-        b"[\\]]",
         b"\xff*",
         b"long[12]",
         b"*[0-9]",
+        b"n?",
     ];
-    chance.pick::<[u8]>(&PATTERNS).to_vec()
+    const PIECES: [&[u8]; 22] = [
+        b"*", b"?", b"a", b"k", b"n", b"1", b"o", b"{t}", b"[", b"]", b"^", b"[^", b"-", b"[a-c]",
+        b"[c-a]", b"[0-9]", b"\\", b"\\*", b"\\]", b"\xff", b"\x00", b"x",
+    ];
+    if chance.one_in(2) {
+        return chance.pick::<[u8]>(&WHOLE).to_vec();
+    }
+    (0..1 + chance.below(5)).flat_map(|_| chance.pick::<[u8]>(&PIECES).to_vec()).collect()
 }
 
 /// A scale of time, and whether it counts from now.
