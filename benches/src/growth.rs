@@ -24,7 +24,7 @@ fn slowest_ms(mut set: impl FnMut(usize)) -> f64 {
 
 pub(crate) fn run(report: &mut Report) -> Result<(), String> {
     let engine = Engine::default();
-    let ours = slowest_ms(|number| engine.set(&key(number), &VALUE));
+    let ours = slowest_ms(|number| engine.set(&key(number), &VALUE).expect("no cluster"));
     drop(engine);
     let mut map = hashbrown::HashMap::new();
     let theirs = slowest_ms(|number| {

@@ -19,7 +19,7 @@ pub(crate) fn child(case: &str) -> Result<(), String> {
     let kept: Box<dyn std::any::Any> = match case {
         "keyslot" => {
             let engine = Engine::default();
-            (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE));
+            (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE).expect("no cluster"));
             Box::new(engine)
         }
         "kevy" => {

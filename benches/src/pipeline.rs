@@ -14,7 +14,7 @@ type Map = hashbrown::HashMap<Bytes, Bytes>;
 
 pub(crate) fn loaded_engine() -> Engine {
     let engine = Engine::default();
-    (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE));
+    (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE).expect("no cluster"));
     engine
 }
 

@@ -14,7 +14,7 @@ type Dash = DashMap<Bytes, Bytes>;
 
 fn engine() -> Engine {
     let engine = Engine::default();
-    (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE));
+    (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE).expect("no cluster"));
     engine
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn get(report: &mut Report) -> Result<(), String> {
 /// Writes over keys that exist.
 pub(crate) fn set(report: &mut Report) -> Result<(), String> {
     let engine = engine();
-    let ours = |number| engine.set(&key(number), &VALUE);
+    let ours = |number| engine.set(&key(number), &VALUE).expect("no cluster");
     let map = dashmap();
     compare(report, "set.dashmap", "time of a SET", ours, |number| dash_set(&map, number));
     drop(map);

@@ -55,6 +55,29 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every class whose prefix is its own.
+    const ALL: [Self; 19] = [
+        Self::Err,
+        Self::WrongType,
+        Self::Oom,
+        Self::BusyKey,
+        Self::NoProto,
+        Self::Moved,
+        Self::Ask,
+        Self::TryAgain,
+        Self::CrossSlot,
+        Self::ClusterDown,
+        Self::IoErr,
+        Self::NoAuth,
+        Self::WrongPass,
+        Self::NoPerm,
+        Self::ExecAbort,
+        Self::NoScript,
+        Self::Busy,
+        Self::ReadOnly,
+        Self::Loading,
+    ];
+
     /// The prefix on the wire, without the space after it. Empty for [`ErrorKind::Foreign`].
     pub const fn prefix(self) -> &'static str {
         match self {
@@ -156,6 +179,17 @@ impl Error {
         Self::new(ErrorKind::Err, format!("invalid expire time in '{name}' command"))
     }
 
+    /// The error that a line between `-` and `\r\n` stands for. A line whose first word is no
+    /// prefix that this crate knows is [`ErrorKind::Foreign`].
+    pub fn from_line(line: &[u8]) -> Self {
+        let prefix = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let known = ErrorKind::ALL.iter().find(|kind| kind.prefix().as_bytes() == prefix);
+        match known {
+            Some(&kind) if line.len() > prefix.len() => Self::new(kind, &line[prefix.len() + 1..]),
+            Some(_) | None => Self::new(ErrorKind::Foreign, line),
+        }
+    }
+
     /// The class of this error.
     pub const fn kind(&self) -> ErrorKind {
         self.kind
@@ -203,6 +237,18 @@ mod tests {
         assert_eq!(error.to_string(), "ERR unknown command 'a  b'");
         let error = Error::new(ErrorKind::Err, b"Unsupported option a\r\n".to_vec());
         assert_eq!(error.to_string(), "ERR Unsupported option a");
+    }
+
+    #[test]
+    fn a_line_is_read_back_as_the_error_that_wrote_it() {
+        for kind in ErrorKind::ALL {
+            let error = Error::new(kind, "some text");
+            let mut line = Vec::new();
+            error.write_line(&mut line);
+            assert_eq!(Error::from_line(&line), error);
+        }
+        assert_eq!(Error::from_line(b"STRANGE thing").kind(), ErrorKind::Foreign);
+        assert_eq!(Error::from_line(b"ERR").kind(), ErrorKind::Foreign);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! let engine = Engine::default();
 //!
 //! // By types.
-//! engine.set(b"greeting", b"hello");
+//! engine.set(b"greeting", b"hello")?;
 //! assert_eq!(engine.get(b"greeting")?.as_deref(), Some(&b"hello"[..]));
 //!
 //! // By bytes, as a client on a socket would.

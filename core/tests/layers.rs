@@ -18,15 +18,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("migration", &["cluster", "keyspace", "value", "structs", "resp", "slot", "time", "error"]),
     (
         "command",
-        &[
-            "config", "cluster", "keyspace", "value", "structs", "resp", "slot", "time", "error",
-        ],
+        &["config", "cluster", "keyspace", "value", "structs", "resp", "slot", "time", "error"],
     ),
     (
         "engine",
         &[
-            "command", "config", "migration", "cluster", "keyspace", "value", "structs", "resp",
-            "slot", "time", "error",
+            "command",
+            "config",
+            "migration",
+            "cluster",
+            "keyspace",
+            "value",
+            "structs",
+            "resp",
+            "slot",
+            "time",
+            "error",
         ],
     ),
 ];

@@ -344,7 +344,13 @@ fn a_slot_that_is_closed_by_hand_keeps_its_keys() {
 fn a_target_that_has_keys_of_the_slot_already_is_refused() {
     let pair = Pair::new();
     let (source, target) = (&pair.engines[0], &pair.engines[1]);
-    target.set(b"{k}stray", b"v");
+    let mut session = target.session();
+    let number = slot("k");
+    let importing = format!("CLUSTER SETSLOT {number} IMPORTING {}", "a".repeat(40));
+    let stable = format!("CLUSTER SETSLOT {number} STABLE");
+    for line in [&importing, "ASKING", "SET {k}stray v", &stable] {
+        assert_eq!(ask(&mut session, line), "+OK\r\n");
+    }
     ask(&mut source.session(), "SET k v");
     let mut migration = pair.migration(&[slot("k")], small());
     let end = pair.run(&mut migration);

@@ -429,7 +429,7 @@ fn what_restore_refuses_changes_nothing() {
 #[test]
 fn typed_calls_and_commands_see_the_same_strings() {
     let mut client = Client::new();
-    client.engine.set(b"k", b"41");
+    client.engine.set(b"k", b"41").unwrap();
     client.check(&[("INCR k", ":42"), ("OBJECT ENCODING k", "$3 int")]);
     assert_eq!(client.engine.get(b"k").unwrap().as_deref(), Some(&b"42"[..]));
     assert_eq!(client.engine.get(b"missing").unwrap(), None);

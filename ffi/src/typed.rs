@@ -136,8 +136,7 @@ pub unsafe extern "C" fn keyslot_set(
             let value = bytes(value, value_len, "value")?;
             (shared(engine, "engine")?, bytes(key, key_len, "key")?, value)
         };
-        engine.0.set(key, value);
-        Ok(())
+        Ok(engine.0.set(key, value)?)
     };
     // SAFETY: null or room for an error.
     unsafe { answer(error, set) }

@@ -32,8 +32,8 @@ impl Client {
             let (name, value) = (Word::Borrowed(name.bytes()), Word::Borrowed(value.bytes()));
             return self.call_short(py, &[Word::from("SET"), name, value]).map(drop);
         };
-        self.engine(py)?.set_in(db, name.bytes(), value.bytes());
-        Ok(())
+        let stored = self.engine(py)?.set_in(db, name.bytes(), value.bytes());
+        stored.map_err(|error| errors::raised(py, &error))
     }
 
     fn add<'py>(

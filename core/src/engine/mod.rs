@@ -14,13 +14,11 @@ use crate::cluster::Topology;
 use crate::command::{ClientState, Environment, HostFigures};
 use crate::config::{Authority, Config};
 use crate::error::Error;
-use crate::keyspace::{Access, Expiry, Keyspace, Layout};
+use crate::keyspace::{Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
 use crate::structs::arena;
-use crate::time::{Clock, Moment, SystemClock};
-use crate::value::string;
-use bytes::Bytes;
+use crate::time::{Clock, SystemClock};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -139,26 +137,6 @@ impl Engine {
     pub fn call(&self, words: &[&[u8]], sink: &mut dyn ReplySink) {
         let mut client = ClientState { protocol: sink.protocol(), ..ClientState::default() };
         self.inner.call(&mut client, words, sink);
-    }
-
-    /// The value of a string key in database 0, or none.
-    ///
-    /// # Errors
-    /// `WRONGTYPE` if the key holds another type.
-    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        let time = Moment::new(&*self.inner.clock);
-        let mut key = self.inner.keyspace.locate(0, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
-        let text = access.read(&key).map(string::read).transpose()?;
-        Ok(text.map(|text| Bytes::copy_from_slice(&text)))
-    }
-
-    /// Stores a string in database 0, over whatever the key held; the key does not expire.
-    pub fn set(&self, key: &[u8], value: &[u8]) {
-        let time = Moment::new(&*self.inner.clock);
-        let mut key = self.inner.keyspace.locate(0, key);
-        let mut access = Access::keys(&self.inner.keyspace, &time, std::slice::from_mut(&mut key));
-        access.put(&key, string::TAG, string::encode(value), Expiry::Never);
     }
 
     /// Does work that is due: deletes up to `budget` expired keys, and frees about as much of what
