@@ -2,9 +2,9 @@
 //! both versions of RESP. At the end of each stream everything that is there is compared.
 //!
 //! ```text
-//! cargo test -p keyslot-differential                                  the short form
-//! KEYSLOT_COMMANDS=1000000 cargo test --release -p keyslot-differential   the long form
-//! KEYSLOT_SEED=123 cargo test -p keyslot-differential                 the same streams again
+//! cargo test -p keyslot-differential                           the short form
+//! KEYSLOT_COMMANDS=1000000 cargo test -p keyslot-differential  the long form, about a minute
+//! KEYSLOT_SEED=123 cargo test -p keyslot-differential          the same streams again
 //! ```
 //! A failure prints the seed and the shortest stream that shows it.
 
