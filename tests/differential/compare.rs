@@ -139,6 +139,18 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "keys that hold the same small integer share one object in Redis, and its access \
+                 clock stands where any of them left it",
+        is: |command, ours, theirs| {
+            let (Reply::Integer(ours), Reply::Integer(theirs)) = (ours, theirs) else {
+                return false;
+            };
+            starts_with(command, &["OBJECT", "IDLETIME"])
+                && (0..=TOLERANCE_MS / 1000).contains(ours)
+                && ours < theirs
+        },
+    },
+    Known {
         reason: "a small integer that COPY made is not shared with others in Redis; keyslot, which \
                  shares none, answers for all of them as Redis does for those that came otherwise",
         is: |command, ours, theirs| {

@@ -311,11 +311,11 @@ impl Generator {
              CLIENT LIST TYPE nosuch|CLIENT LIST ID x|OBJECT|OBJECT HELP|DEBUG DIGEST|\
              DEBUG PROTOCOL map|DEBUG PROTOCOL set|DEBUG PROTOCOL attrib|DEBUG PROTOCOL bignum|\
              DEBUG PROTOCOL verbatim|DEBUG PROTOCOL true|CONFIG GET databases|\
-             CONFIG GET proto-max-bulk-len|CONFIG SET nosuch 1|CONFIG SET maxmemory x|\
+             CONFIG GET proto-max-bulk-len|CONFIG SET nosuch 1|CONFIG SET databases x|\
              COMMAND GETKEYS MSET a 1 b 2|COMMAND GETKEYS GET|AUTH secret|\
              CLIENT SETINFO LIB-NAME us|CLIENT NO-TOUCH OFF|CLIENT LIST|\
              CLIENT INFO|MEMORY USAGE a|MEMORY USAGE b SAMPLES -1|MEMORY USAGE c SAMPLES 0|\
-             INFO server|COMMAND COUNT|CONFIG GET max[m]emory|CONFIG GET|CONFIG SET hz|\
+             INFO server|COMMAND COUNT|CONFIG GET max[m]emory|CONFIG GET|CONFIG SET databases|\
              OBJECT ENCODING|COMMAND NOSUCH|DEBUG NOSUCH|MEMORY NOSUCH";
         let lines: Vec<_> = LINES.split('|').collect();
         self.chance.pick(&lines).split(' ').map(|word| word.as_bytes().to_vec()).collect()

@@ -2,9 +2,9 @@
 //! both versions of RESP. At the end of each stream everything that is there is compared.
 //!
 //! ```text
-//! cargo test -p keyslot-differential                                  the short form
-//! KEYSLOT_COMMANDS=1000000 cargo test --release -p keyslot-differential   the long form
-//! KEYSLOT_SEED=123 cargo test -p keyslot-differential                 the same streams again
+//! cargo test -p keyslot-differential                           the short form
+//! KEYSLOT_COMMANDS=1000000 cargo test -p keyslot-differential  the long form, about a minute
+//! KEYSLOT_SEED=123 cargo test -p keyslot-differential          the same streams again
 //! ```
 //! A failure prints the seed and the shortest stream that shows it.
 
@@ -19,7 +19,7 @@ mod words;
 
 use chance::{number_from_environment, seed};
 use generate::Generator;
-use pair::Pair;
+use pair::{Difference, Pair};
 use step::Step;
 
 /// Steps of a stream before the next one starts from empty. A failure takes the longer to shrink
@@ -53,18 +53,18 @@ fn compare(version: u8) {
             let steps = steps[..difference.steps].to_vec();
             panic!(
                 "KEYSLOT_SEED={seed}, stream {number}, RESP{version}: {}",
-                explain(&mut pair, steps)
+                explain(&mut pair, steps, &difference)
             );
         }
     }
 }
 
 /// Shrinks a failing stream and prints it with the difference that it shows.
-fn explain(pair: &mut Pair, steps: Vec<Step>) -> String {
+fn explain(pair: &mut Pair, steps: Vec<Step>, first: &Difference) -> String {
     let long_len = steps.len();
     let steps = shrink::shrink(steps, |steps| pair.run(steps).is_err());
     let Err(difference) = pair.run(&steps) else {
-        return format!("the difference after {long_len} steps does not come back");
+        return format!("seen once after {long_len} steps, and not again:\n{first}");
     };
     let lines: Vec<_> = steps.iter().map(Step::to_string).collect();
     format!(
