@@ -1,13 +1,36 @@
 //! Measures keyslot beside its peers and prints ratios. Each scenario is a file; both sides of a
 //! row are measured in one run, their rounds interleaved, and a row holds the medians.
+//!
+//! ```text
+//! cargo run --release -p keyslot-bench -- --list           the scenarios, a line each
+//! cargo run --release -p keyslot-bench -- get resp         some of them
+//! cargo run --release -p keyslot-bench -- get --json       a row is a line of JSON
+//! ```
+//!
+//! # How to read a row
+//!
+//! A row's id is `scenario.case.peer`, without the case where there is only one. Then come the
+//! metric with its unit, our figure, the peer's, and the ratio, which always says how many times
+//! better ours is: 1 is level, 2 is twice as fast, or half the bytes, or half the pause. Some rows
+//! count time or bytes, where less is better, and some count work in a second, where more is; the
+//! ratio reads the same. The two figures depend on the machine and on what else it does; the ratio
+//! much less so, and it alone is worth comparing between runs.
+//!
+//! Keys are 32 bytes, values 64 and chosen keys uniform, on one thread, where a scenario does not
+//! say otherwise. A scenario whose peer is not installed says so, and the program fails; the rows
+//! printed before stand.
 
 mod expire;
 mod growth;
+mod hiredis;
 mod measure;
 mod memory;
+mod migrate;
 mod pipeline;
 mod point;
+mod python;
 mod redis;
+mod resp;
 mod row;
 mod threads;
 mod workload;
@@ -26,6 +49,9 @@ const SCENARIOS: &[Scenario] = &[
     ("memory", "resident bytes a key beyond its payload, beside redis and kevy", memory::run),
     ("growth", "the slowest SET from 0 to 10 M keys, beside hashbrown", growth::run),
     ("expire", "a million keys due in the same second, beside redis", expire::run),
+    ("resp", "requests and replies read and written, beside hiredis and redis-protocol", resp::run),
+    ("migrate", "a slot to another engine, key by key, beside MIGRATE of redis", migrate::run),
+    ("python", "engine.get in Python, beside a dict and redis-py", python::run),
 ];
 
 const USAGE: &str = "usage: keyslot-bench SCENARIO... [--json] | --list";

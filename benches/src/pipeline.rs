@@ -47,7 +47,8 @@ fn loaded_map() -> Map {
     (0..KEYS).map(entry).collect()
 }
 
-fn load_redis(redis: &mut Redis) {
+/// Stores the usual keys.
+pub(crate) fn load_redis(redis: &mut Redis) {
     for start in (0..KEYS).step_by(1_000) {
         let mut request = Vec::new();
         for number in start..start + 1_000 {

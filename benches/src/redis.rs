@@ -2,10 +2,14 @@
 
 use crate::workload::Commands;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// The socket's name in the server's directory.
+const SOCKET: &str = "redis.sock";
 
 /// A running redis-server with a connection to it. Ends with its owner.
 #[derive(Debug)]
@@ -19,19 +23,38 @@ pub(crate) struct Redis {
 impl Redis {
     /// Starts a server that keeps nothing on disk.
     pub(crate) fn start() -> Result<Self, String> {
+        Self::start_with(&["--port", "0"])
+    }
+
+    /// Starts one that can be reached over the loopback interface too. Returns also its port.
+    pub(crate) fn start_on_loopback() -> Result<(Self, u16), String> {
+        // The system knows a free port; between its release and the server's start it may be taken,
+        // and then the server does not start.
+        let probe = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+        let port = probe.map_err(|error| error.to_string())?.port();
+        let server = Self::start_with(&["--bind", "127.0.0.1", "--port", &port.to_string()])?;
+        Ok((server, port))
+    }
+
+    fn start_with(options: &[&str]) -> Result<Self, String> {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = format!("keyslot-bench-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
-        let socket = directory.join("redis.sock");
+        let socket = directory.join(SOCKET);
         let mut process = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .args(["--save", "", "--appendonly", "no"])
+            .args(options)
+            .arg("--unixsocket")
             .arg(&socket)
             .current_dir(&directory)
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|error| format!("the peer redis-server is not installed: {error}"))?;
+            .map_err(|error| {
+                let _ = std::fs::remove_dir_all(&directory);
+                format!("the peer redis-server is not installed: {error}")
+            })?;
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             if let Ok(stream) = UnixStream::connect(&socket) {
@@ -41,10 +64,17 @@ impl Redis {
             if Instant::now() > deadline {
                 // It never answered; whatever is left of it goes.
                 let _ = process.kill();
+                let _ = process.wait();
+                let _ = std::fs::remove_dir_all(&directory);
                 return Err("redis-server did not open its socket".to_owned());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Where the server can be reached.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.join(SOCKET)
     }
 
     /// Sends bytes and reads until `reply_len` bytes have come back.

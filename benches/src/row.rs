@@ -59,11 +59,4 @@ impl Report {
             println!("{id:<28} {metric:<34} {ours:>12.2} {theirs:>12.2} {ratio:>8.2}");
         }
     }
-
-    /// Something worth knowing beside the rows; not part of the JSON.
-    pub(crate) fn note(&mut self, text: &str) {
-        if !self.json {
-            println!("  {text}");
-        }
-    }
 }

@@ -10,7 +10,7 @@ mod words;
 pub(crate) use kind::OutputLimit;
 pub use table::{Reader, Setting};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use kind::{Kind, Value};
 use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -305,13 +305,12 @@ fn may_change(setting: &Setting, authority: Authority) -> Result<(), &'static st
 }
 
 fn unknown_option(name: &[u8]) -> Error {
-    let text = [b"Unknown option or number of arguments for CONFIG SET - '", name, b"'"].concat();
-    Error::new(ErrorKind::Err, text)
+    Error::repeating("Unknown option or number of arguments for CONFIG SET - '", name, "'")
 }
 
 fn failed(name: &[u8], why: &str) -> Error {
-    let start: &[u8] = b"CONFIG SET failed (possibly related to argument '";
-    Error::new(ErrorKind::Err, [start, name, b"') - ", why.as_bytes()].concat())
+    let start = "CONFIG SET failed (possibly related to argument '";
+    Error::repeating(start, name, &format!("') - {why}"))
 }
 
 #[cfg(test)]

@@ -140,6 +140,12 @@ impl Error {
         Self { kind, text: Cow::Owned(text) }
     }
 
+    /// An `ERR` that repeats a word of the request between two texts, as C prints it: up to a zero.
+    pub(crate) fn repeating(before: &str, word: &[u8], after: &str) -> Self {
+        let printed = word.split(|&byte| byte == 0).next().unwrap_or_default();
+        Self::new(ErrorKind::Err, [before.as_bytes(), printed, after.as_bytes()].concat())
+    }
+
     /// `ERR wrong number of arguments for 'NAME' command`
     pub fn arity(name: &str) -> Self {
         Self::new(ErrorKind::Err, format!("wrong number of arguments for '{name}' command"))

@@ -30,12 +30,13 @@
 //! | [`resp`] | bytes to words and replies to bytes, on both sides of a conversation |
 //! | [`slot`] | keys to slots, and sets of slots |
 //! | [`cluster`] | which node serves which slot |
+//! | [`config`] | the settings of an engine, under their CONFIG names |
 //! | [`time`] | clocks |
 //! | [`error`] | every error with its text and its number |
 
 pub mod cluster;
 mod command;
-mod config;
+pub mod config;
 mod engine;
 pub mod error;
 mod keyspace;

@@ -1,5 +1,7 @@
 //! The string commands, DUMP and RESTORE as a client sees them, under a clock that stands still.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it shall")]
+
 use keyslot::resp::{Encoder, Protocol};
 use keyslot::time::ManualClock;
 use keyslot::{Engine, EngineOptions, Session};

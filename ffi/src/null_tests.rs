@@ -121,9 +121,9 @@ fn nulls_for_keys_and_for_results_are_answered() {
         assert_eq!(keyslot_del(engine, null(), 1, null_mut(), error), BAD);
         assert_eq!(keyslot_exists(engine, key, 1, null_mut(), error), BAD);
         assert_eq!(keyslot_ttl_ms(engine, key, 1, null_mut(), error), BAD);
-        let name = c"maxmemory".as_ptr();
+        let (name, mut value) = (c"maxmemory".as_ptr(), Bytes::NONE);
         assert_eq!(keyslot_engine_config_get(engine, name, null_mut(), error), BAD);
-        assert_eq!(keyslot_engine_config_get(engine, null(), &mut Bytes::NONE, error), BAD);
+        assert_eq!(keyslot_engine_config_get(engine, null(), &mut value, error), BAD);
         assert_eq!(keyslot_engine_config_set(engine, null(), name, error), BAD);
         assert_eq!(keyslot_engine_config_set(engine, name, null(), error), BAD);
         let mut options = Options { settings_count: 1, ..Options::DEFAULT };

@@ -1,4 +1,4 @@
-//! The reply of a typed call: one number or one string, kept without a tree around it.
+//! The reply of a typed call: one number or one status, kept without a tree around it.
 
 use crate::boundary::{Outcome, Refusal};
 use crate::status::Status;
@@ -7,44 +7,46 @@ use keyslot::error::Error;
 use keyslot::resp::{Protocol, ReplySink};
 
 /// What a command with a plain reply answered.
-pub(crate) enum Scalar {
-    /// No value.
-    Null,
+enum Scalar {
     /// A number.
     Integer(i64),
-    /// A bulk string of this length; as much of it as fits is in the caller's buffer.
-    Bulk(usize),
     /// A simple string.
     Status,
 }
 
 /// A sink for one plain reply.
-struct ScalarSink<'b> {
-    buffer: &'b mut [u8],
+struct ScalarSink {
     /// None before anything is written.
     answer: Option<Outcome<Scalar>>,
 }
 
-/// Carries out a command on `engine`, whose reply, if it is a bulk string, goes into `buffer`.
-pub(crate) fn call(engine: &Engine, words: &[&[u8]], buffer: &mut [u8]) -> Outcome<Scalar> {
-    let mut sink = ScalarSink { buffer, answer: None };
+/// Carries out a command that answers with a number.
+pub(crate) fn integer(engine: &Engine, words: &[&[u8]]) -> Outcome<i64> {
+    match call(engine, words)? {
+        Scalar::Integer(value) => Ok(value),
+        Scalar::Status => Err(unexpected()),
+    }
+}
+
+/// Carries out a command that answers with a status, which is as good as none.
+pub(crate) fn status(engine: &Engine, words: &[&[u8]]) -> Outcome<()> {
+    match call(engine, words)? {
+        Scalar::Status => Ok(()),
+        Scalar::Integer(_) => Err(unexpected()),
+    }
+}
+
+fn call(engine: &Engine, words: &[&[u8]]) -> Outcome<Scalar> {
+    let mut sink = ScalarSink { answer: None };
     engine.call(words, &mut sink);
     sink.answer.unwrap_or_else(|| Err(unexpected()))
 }
 
-/// Carries out a command that answers with a number.
-pub(crate) fn integer(engine: &Engine, words: &[&[u8]]) -> Outcome<i64> {
-    match call(engine, words, &mut [])? {
-        Scalar::Integer(value) => Ok(value),
-        Scalar::Null | Scalar::Bulk(_) | Scalar::Status => Err(unexpected()),
-    }
-}
-
-pub(crate) fn unexpected() -> Refusal {
+fn unexpected() -> Refusal {
     Refusal::fixed(Status::UnexpectedReply, "the command's reply has an unexpected shape")
 }
 
-impl ScalarSink<'_> {
+impl ScalarSink {
     fn keep(&mut self, answer: Scalar) {
         let first = self.answer.is_none();
         self.answer = Some(if first { Ok(answer) } else { Err(unexpected()) });
@@ -55,7 +57,7 @@ impl ScalarSink<'_> {
     }
 }
 
-impl ReplySink for ScalarSink<'_> {
+impl ReplySink for ScalarSink {
     fn protocol(&self) -> Protocol {
         Protocol::Resp2
     }
@@ -82,18 +84,16 @@ impl ReplySink for ScalarSink<'_> {
         self.keep(Scalar::Integer(value));
     }
 
-    fn bulk(&mut self, bytes: &[u8]) {
-        let copied = bytes.len().min(self.buffer.len());
-        self.buffer[..copied].copy_from_slice(&bytes[..copied]);
-        self.keep(Scalar::Bulk(bytes.len()));
+    fn bulk(&mut self, _: &[u8]) {
+        self.refuse();
     }
 
     fn null(&mut self) {
-        self.keep(Scalar::Null);
+        self.refuse();
     }
 
     fn null_array(&mut self) {
-        self.keep(Scalar::Null);
+        self.refuse();
     }
 
     fn array(&mut self, _: usize) {

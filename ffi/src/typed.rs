@@ -3,7 +3,7 @@
 
 use crate::boundary::{ErrorInfo, Outcome, answer, bytes, deliver, offer, require, shared};
 use crate::engine::Engine;
-use crate::scalar::{self, Scalar};
+use crate::scalar;
 use crate::status::Status;
 use keyslot::resp::number::write_i64;
 use std::ffi::{c_char, c_void};
@@ -89,11 +89,12 @@ pub unsafe extern "C" fn keyslot_get_into(
         let (engine, key, buffer) = unsafe {
             (shared(engine, "engine")?, bytes(key, key_len, "key")?, room(buffer, capacity)?)
         };
-        let found = match scalar::call(&engine.0, &[b"GET", key], buffer)? {
-            Scalar::Null => -1,
-            Scalar::Bulk(len) => len as i64,
-            Scalar::Integer(_) | Scalar::Status => return Err(scalar::unexpected()),
-        };
+        let found = engine.0.get_with(0, key, |value| {
+            let Some(value) = value else { return -1 };
+            let copied = value.len().min(buffer.len());
+            buffer[..copied].copy_from_slice(&value[..copied]);
+            value.len() as i64
+        })?;
         // SAFETY: room for a number.
         unsafe { deliver(len, "len", found) }
     };
@@ -161,10 +162,7 @@ pub unsafe extern "C" fn keyslot_set_ttl_ms(
             (shared(engine, "engine")?, bytes(key, key_len, "key")?, value)
         };
         let words: [&[u8]; 5] = [b"SET", key, value, b"PX", &decimal(ttl_ms)];
-        match scalar::call(&engine.0, &words, &mut [])? {
-            Scalar::Status => Ok(()),
-            Scalar::Null | Scalar::Integer(_) | Scalar::Bulk(_) => Err(scalar::unexpected()),
-        }
+        scalar::status(&engine.0, &words)
     };
     // SAFETY: null or room for an error.
     unsafe { answer(error, set) }

@@ -167,6 +167,7 @@ static void time_is_what_the_clock_by_hand_says(void)
     CHECK(keyslot_exists(engine, "t", 1, &flag, NULL) == KEYSLOT_OK && !flag);
 
     keyslot_clock_advance_ms(clock, 1501, NULL);
+    CHECK(keyslot_get_into(engine, "k", 1, NULL, 0, &value, NULL) == KEYSLOT_OK && value == -1);
     CHECK(is_integer(keyslot_engine_command(engine, "EXISTS k"), 0));
     CHECK(keyslot_engine_maintain(engine, 100, &flag, NULL) == KEYSLOT_OK && !flag);
     CHECK(keyslot_engine_maintain(engine, 100, NULL, NULL) == KEYSLOT_OK);
@@ -466,6 +467,69 @@ static void a_session_speaks_the_version_it_chose(void)
     keyslot_engine_free(engine);
 }
 
+/* The answer of a session to DEBUG PROTOCOL. */
+static keyslot_reply *example(const keyslot_session *session, const char *type)
+{
+    return keyslot_session_command(session, "DEBUG PROTOCOL %s", type);
+}
+
+static void every_type_has_its_shape(void)
+{
+    static const char *const settings[] = { "enable-debug-command", "yes" };
+    keyslot_options options = no_options();
+    keyslot_session *session;
+    keyslot_engine *engine;
+    keyslot_reply *reply;
+
+    options.settings = settings;
+    options.settings_count = 1;
+    engine = new_engine(&options);
+    session = new_session(engine);
+    CHECK(is_text(example(session, "double"), KEYSLOT_REPLY_STRING, "3.141"));
+    CHECK(is_integer(example(session, "true"), 1));
+    reply = example(session, "map");
+    CHECK(reply->type == KEYSLOT_REPLY_ARRAY && reply->elements == 6);
+    keyslot_reply_free(reply);
+
+    keyslot_reply_free(keyslot_session_command(session, "HELLO 3"));
+    reply = example(session, "double");
+    CHECK(reply->dval == 3.141);
+    CHECK(is_text(reply, KEYSLOT_REPLY_DOUBLE, "3.141"));
+    reply = example(session, "true");
+    CHECK(reply->type == KEYSLOT_REPLY_BOOL && reply->integer == 1 && reply->str == NULL);
+    keyslot_reply_free(reply);
+    reply = example(session, "set");
+    CHECK(reply->type == KEYSLOT_REPLY_SET && reply->elements == 3);
+    CHECK(reply->elements == 3 && reply->element[2]->integer == 2);
+    keyslot_reply_free(reply);
+    reply = example(session, "map");
+    CHECK(reply->type == KEYSLOT_REPLY_MAP && reply->elements == 6);
+    CHECK(reply->elements == 6 && reply->element[2]->integer == 1
+          && reply->element[3]->type == KEYSLOT_REPLY_BOOL && reply->element[3]->integer == 1);
+    keyslot_reply_free(reply);
+    reply = example(session, "verbatim");
+    CHECK(strcmp(reply->vtype, "txt") == 0);
+    CHECK(is_text(reply, KEYSLOT_REPLY_VERB, "This is a verbatim\nstring"));
+    CHECK(is_text(example(session, "bignum"), KEYSLOT_REPLY_BIGNUM,
+                  "1234567999999999999999999999999999999"));
+    reply = example(session, "attrib");
+    CHECK(reply->attribute != NULL && reply->attribute->type == KEYSLOT_REPLY_ATTR
+          && reply->attribute->elements == 2
+          && reply->attribute->element[1]->element[1]->integer == 90);
+    CHECK(is_text(reply, KEYSLOT_REPLY_STRING, "Some real reply following the attribute"));
+    /* A push and a reply: two answers to one command. */
+    reply = example(session, "push");
+    CHECK(reply->type == KEYSLOT_REPLY_ARRAY && reply->elements == 2);
+    CHECK(reply->elements == 2 && reply->element[0]->type == KEYSLOT_REPLY_PUSH
+          && reply->element[1]->type == KEYSLOT_REPLY_STRING);
+    keyslot_reply_free(reply);
+    reply = keyslot_session_command(session, "CLIENT REPLY OFF");
+    CHECK(reply->type == KEYSLOT_REPLY_NIL);
+    keyslot_reply_free(reply);
+    keyslot_session_free(session);
+    keyslot_engine_free(engine);
+}
+
 static void sessions_have_a_database_each(void)
 {
     keyslot_engine *engine = new_engine(NULL);
@@ -658,6 +722,7 @@ int main(void)
     TEST(formats_make_commands);
     TEST(replies_are_trees);
     TEST(a_session_speaks_the_version_it_chose);
+    TEST(every_type_has_its_shape);
     TEST(sessions_have_a_database_each);
     TEST(bytes_go_in_and_come_out);
     TEST(a_large_value_passes_whole);

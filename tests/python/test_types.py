@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(keyslot.__file__).parent
 
 
 def mypy(*arguments, tmp_path):
-    command = [sys.executable, "-P", "-m", *arguments]
+    command = [sys.executable, "-m", *arguments]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::card::{Card, Labels, mark};
 use super::client::{ReplyMode, is_unix_socket};
 use super::table::{Command, Group, flag};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::resp::number::parse_i64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -173,12 +173,11 @@ fn setinfo(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (option, value) = (call.words[2], call.words[3]);
     let is_name = option.eq_ignore_ascii_case(b"lib-name");
     if !is_name && !option.eq_ignore_ascii_case(b"lib-ver") {
-        let text = [b"Unrecognized option '", option, b"'"].concat();
-        return Err(Error::new(ErrorKind::Err, text));
+        return Err(Error::repeating("Unrecognized option '", option, "'"));
     }
     if !is_plain(value) {
-        let why = b" cannot contain spaces, newlines or special characters.";
-        return Err(Error::new(ErrorKind::Err, [option, why].concat()));
+        let why = " cannot contain spaces, newlines or special characters.";
+        return Err(Error::repeating("", option, why));
     }
     let mut labels = call.client.labels();
     let label = if is_name { &mut labels.library_name } else { &mut labels.library_version };
@@ -258,7 +257,7 @@ fn parse_class(class: &[u8]) -> Result<Shown, Error> {
     match class.to_ascii_lowercase().as_slice() {
         b"normal" => Ok(Shown::All),
         b"slave" | b"replica" | b"pubsub" | b"master" => Ok(Shown::None),
-        _ => Err(Error::new(ErrorKind::Err, [b"Unknown client type '", class, b"'"].concat())),
+        _ => Err(Error::repeating("Unknown client type '", class, "'")),
     }
 }
 

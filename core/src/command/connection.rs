@@ -146,21 +146,20 @@ pub(super) fn parse_database_argument(call: &Call<'_, '_>, word: &[u8]) -> Resul
     const OUT_OF_RANGE: Error =
         Error::err("value is out of range, value must between -2147483648 and 2147483647");
     let not_integer = if parse_i64(word).is_some() { OUT_OF_RANGE } else { Error::NOT_INTEGER };
-    parse_database(call, word, not_integer)
+    existing_database(call, parse_database(word, not_integer)?)
 }
 
-/// As [`parse_database_argument`]; `not_integer` says that it is no integer of 32 bits.
-pub(super) fn parse_database(
-    call: &Call<'_, '_>,
-    word: &[u8],
-    not_integer: Error,
-) -> Result<usize, Error> {
-    let number = parse_i64(word).and_then(|number| i32::try_from(number).ok());
-    let number = usize::try_from(number.ok_or(not_integer)?).map_err(|_| Error::DB_OUT_OF_RANGE)?;
-    if number >= call.keys.keyspace().databases() {
-        return Err(Error::DB_OUT_OF_RANGE);
-    }
-    Ok(number)
+/// Reads the number of a database, which may not exist; `not_integer` says that it is no integer of
+/// 32 bits.
+pub(super) fn parse_database(word: &[u8], not_integer: Error) -> Result<i32, Error> {
+    parse_i64(word).and_then(|number| i32::try_from(number).ok()).ok_or(not_integer)
+}
+
+/// Refuses the number of a database that does not exist.
+pub(super) fn existing_database(call: &Call<'_, '_>, number: i32) -> Result<usize, Error> {
+    let databases = call.keys.keyspace().databases();
+    let number = usize::try_from(number).ok().filter(|&number| number < databases);
+    number.ok_or(Error::DB_OUT_OF_RANGE)
 }
 
 fn auth(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -227,7 +226,7 @@ fn parse_protocol(word: &[u8]) -> Result<Protocol, Error> {
 }
 
 fn unknown_hello_option(word: &[u8]) -> Error {
-    Error::new(ErrorKind::Err, [b"Syntax error in HELLO option '", word, b"'"].concat())
+    Error::repeating("Syntax error in HELLO option '", word, "'")
 }
 
 fn hello(call: &mut Call<'_, '_>) -> Result<(), Error> {

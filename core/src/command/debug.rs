@@ -103,9 +103,12 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// The longest part of a request that an error repeats.
+const ECHO_BYTES_MAX: usize = 128;
+
 fn unknown_subcommand(name: &[u8]) -> Error {
-    let start: &[u8] = b"unknown subcommand or wrong number of arguments for '";
-    Error::new(ErrorKind::Err, [start, name, b"'. Try DEBUG HELP."].concat())
+    let start = "unknown subcommand or wrong number of arguments for '";
+    Error::repeating(start, &name[..name.len().min(ECHO_BYTES_MAX)], "'. Try DEBUG HELP.")
 }
 
 /// The integer that a text starts with, as C's `atoi` reads it; zero if there is none.

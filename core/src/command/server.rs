@@ -2,7 +2,7 @@
 //! LOLWUT have files of their own.
 
 use super::call::Call;
-use super::connection::parse_database;
+use super::connection::{existing_database, parse_database};
 use super::table::{Command, Group, category, flag};
 use super::{config_command, debug, info, lolwut, memory_command};
 use crate::error::Error;
@@ -134,8 +134,9 @@ fn under_all_locks(call: &mut Call<'_, '_>, work: impl FnOnce(&mut Access<'_>)) 
 }
 
 fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let one = parse_database(call, call.words[1], Error::err("invalid first DB index"))?;
-    let other = parse_database(call, call.words[2], Error::err("invalid second DB index"))?;
+    let one = parse_database(call.words[1], Error::err("invalid first DB index"))?;
+    let other = parse_database(call.words[2], Error::err("invalid second DB index"))?;
+    let (one, other) = (existing_database(call, one)?, existing_database(call, other)?);
     under_all_locks(call, |keys| keys.swap_databases(one, other));
     call.out.ok();
     Ok(())

@@ -99,7 +99,8 @@ impl Session {
     pub fn plain_database(&self) -> Option<usize> {
         let client = &self.client;
         let is_plain = client.reply == ReplyMode::On && !client.asking && !client.no_touch;
-        (is_plain && client.authenticated).then_some(client.db)
+        let is_routed = self.engine.inner.env.cluster.is_some();
+        (is_plain && client.authenticated && !is_routed).then_some(client.db)
     }
 
     /// The version of the protocol that HELLO chose; RESP2 at first.
@@ -247,6 +248,26 @@ mod tests {
         let mut session = Engine::default().session();
         session.feed(input);
         session.take_output()
+    }
+
+    #[test]
+    fn typed_calls_are_left_for_what_they_know_nothing_of() {
+        let mut session = Engine::default().session();
+        session.feed(b"SELECT 3\r\n");
+        assert_eq!((session.database(), session.plain_database()), (3, Some(3)));
+        session.feed(b"CLIENT NO-TOUCH on\r\n");
+        assert_eq!((session.database(), session.plain_database()), (3, None));
+        session.feed(b"CLIENT NO-TOUCH off\r\nCLIENT REPLY off\r\n");
+        assert_eq!(session.plain_database(), None);
+    }
+
+    #[test]
+    fn hello_by_a_call_counts_for_the_output() {
+        let mut session = Engine::default().session();
+        session.call(&[b"HELLO", b"3"], &mut Encoder::new(Protocol::Resp2));
+        assert_eq!(session.protocol(), Protocol::Resp3);
+        session.feed(b"GET none\r\n");
+        assert_eq!(session.take_output(), b"_\r\n");
     }
 
     #[test]

@@ -47,3 +47,34 @@ impl Engine {
             && table::lookup(words).is_ok_and(|spec| spec.command.flags & flag::FAST != 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(engine: &Engine, db: usize, key: &[u8]) -> Option<Vec<u8>> {
+        let value = engine.get_with(db, key, |value| value.map(<[u8]>::to_vec));
+        value.expect("every value is a string")
+    }
+
+    #[test]
+    fn values_are_seen_in_their_database() {
+        let engine = Engine::default();
+        engine.set_in(3, b"key", b"text");
+        engine.set_in(3, b"number", b"-17");
+        engine.set_in(3, b"large", &[b'x'; 5000]);
+        assert_eq!(value(&engine, 3, b"key").as_deref(), Some(&b"text"[..]));
+        assert_eq!(value(&engine, 3, b"number").as_deref(), Some(&b"-17"[..]));
+        assert_eq!(value(&engine, 3, b"large"), Some(vec![b'x'; 5000]));
+        assert_eq!(value(&engine, 0, b"key"), None);
+    }
+
+    #[test]
+    fn fast_is_what_the_table_says() {
+        let engine = Engine::default();
+        assert!(engine.is_fast(&[b"get", b"key"]));
+        assert!(!engine.is_fast(&[b"KEYS", b"*"]));
+        assert!(!engine.is_fast(&[b"no-such-command"]));
+        assert!(!engine.is_fast(&[]));
+    }
+}

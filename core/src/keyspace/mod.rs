@@ -19,7 +19,7 @@ mod walk;
 pub(crate) use access::{Access, Expiry};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{NewValue, Partition};
-pub use walk::Cursor;
+pub(crate) use walk::Cursor;
 
 use crate::slot::SlotScheme;
 use crate::structs::prefetch::prefetch;
@@ -145,10 +145,6 @@ impl Keyspace {
 
     fn slots_per_shard(&self) -> usize {
         1 << self.slots_per_shard_shift
-    }
-
-    fn first_slot(&self, shard: usize) -> u16 {
-        (shard << self.slots_per_shard_shift) as u16
     }
 
     /// Starts to bring near what a lookup of the key touches first.

@@ -25,7 +25,8 @@ fn scheme() -> impl Strategy<Value = SlotScheme> {
 
 /// Half of the keys share a slot, so that one table splits and merges; the others are spread.
 fn name(number: u32) -> Vec<u8> {
-    let text = if number % 2 == 0 { format!("{{t}}{number}") } else { format!("k{number}") };
+    let text =
+        if number.is_multiple_of(2) { format!("{{t}}{number}") } else { format!("k{number}") };
     text.into_bytes()
 }
 

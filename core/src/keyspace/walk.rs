@@ -15,24 +15,24 @@ const _: () = assert!(POSITION_BITS + SLOT_BITS < 64);
 /// keeps its meaning while tables grow and shrink. As a number it is what SCAN answers; zero is
 /// both the start and the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cursor(u64);
+pub(crate) struct Cursor(u64);
 
 impl Cursor {
     /// Where a walk starts, and what it returns when it is over.
-    pub const START: Self = Self(0);
+    pub(crate) const START: Self = Self(0);
 
     /// The cursor that a number stands for. Numbers that no walk has returned are allowed.
-    pub const fn from_number(number: u64) -> Self {
+    pub(crate) const fn from_number(number: u64) -> Self {
         Self(number)
     }
 
     /// The number of this cursor.
-    pub const fn number(self) -> u64 {
+    pub(crate) const fn number(self) -> u64 {
         self.0
     }
 
     /// Whether this is the start, or the end.
-    pub const fn is_start(self) -> bool {
+    pub(crate) const fn is_start(self) -> bool {
         self.0 == 0
     }
 
@@ -51,7 +51,7 @@ impl Cursor {
 
 /// What a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DatabaseStats {
+pub(crate) struct DatabaseStats {
     /// Keys, expired ones that were not met yet included.
     pub keys: usize,
     /// Keys that expire.

@@ -15,12 +15,15 @@
 //! Keys whose arrival is in doubt when a migration fails stay barred from writing, and a migration
 //! that is started again on the slot settles them first.
 
-use super::peer::{Answer, Peer, is_passing};
+mod state;
+
+use super::peer::{Peer, is_passing};
 use super::{MigrationEvent, MigrationLimits, MigrationStatus, Source, batch};
 use crate::cluster::{NodeId, SetSlot, SlotState, Transit};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::Access;
 use crate::slot::SlotSet;
+use state::{Moving, Opening, Sent, Slot, State, Stop, Task, Withdrawing};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -40,85 +43,6 @@ pub(crate) struct ByKey {
     failures: u32,
     status: MigrationStatus,
     events: VecDeque<MigrationEvent>,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Nothing was asked; the next slot comes.
-    Between,
-    Opening(Opening),
-    Moving(Moving),
-    /// Asked for another database.
-    Selecting(Moving),
-    Sent(Sent),
-    /// Asked the target to delete some keys.
-    Erasing(Moving, Arc<Transit>),
-    /// Asked the target to own the slot.
-    Closing(Slot),
-    /// Asked the target to close a slot that stays here.
-    Withdrawing(Slot),
-    /// Waits, in microseconds, before a step is taken again.
-    Resting(Moving, u64),
-    Ended,
-}
-
-#[derive(Debug)]
-enum Stop {
-    Cancelled,
-    Failed(Error),
-}
-
-/// The slot that is being moved.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    number: u16,
-    /// Whether it was stable here when this migration came to it.
-    fresh: bool,
-    /// How many of its keys this migration has moved.
-    keys: u64,
-}
-
-/// Asked the target to import the slot.
-#[derive(Debug)]
-struct Opening {
-    slot: Slot,
-    /// Whether the target refused to import it.
-    refused: bool,
-    /// How many keys of the slot the target had before.
-    leftovers: i64,
-}
-
-/// May send the next keys of a slot.
-#[derive(Debug)]
-struct Moving {
-    slot: Slot,
-    db: usize,
-    /// Where the walk through the slot goes on.
-    from: u64,
-    task: Task,
-}
-
-#[derive(Debug)]
-enum Task {
-    /// Choose keys and send them.
-    Choose,
-    /// Send these keys, which were sent before and may have arrived.
-    Send(Arc<Transit>),
-    /// Delete these keys at the target.
-    Erase(Arc<Transit>),
-}
-
-/// Sent some keys.
-#[derive(Debug)]
-struct Sent {
-    moving: Moving,
-    keys: Arc<Transit>,
-    /// Which of the keys were sent; others were gone.
-    sent: Vec<u32>,
-    /// Which of those the target refused.
-    refused: Vec<u32>,
-    /// Whether they were sent before and may have arrived then.
-    again: bool,
 }
 
 /// The first wait after a failure, in microseconds; it doubles with every further one.
@@ -211,7 +135,8 @@ impl ByKey {
                 State::Sent(sent) => self.acknowledged(source, sent, fault),
                 State::Erasing(moving, keys) => self.erased(source, moving, keys, fault),
                 State::Closing(slot) => self.closed(source, slot, fault),
-                State::Withdrawing(slot) => self.withdrawn(source, slot),
+                State::Withdrawing(withdrawing) => self.withdrawn(source, withdrawing),
+                State::Reopening(slot) => self.end(Some(slot)),
                 same @ (State::Between | State::Moving(_) | State::Resting(..) | State::Ended) => {
                     same
                 }
@@ -252,8 +177,9 @@ impl ByKey {
             State::Erasing(moving, keys) => {
                 State::Moving(Moving { task: Task::Erase(keys), ..moving })
             }
-            State::Closing(slot) => State::Moving(Moving::choose(slot)),
-            State::Withdrawing(slot) => self.withdraw(source, slot),
+            State::Closing(slot) => self.close(source, slot),
+            State::Withdrawing(withdrawing) => self.withdraw(source, withdrawing.slot),
+            State::Reopening(slot) => self.reopen(source, slot),
             same @ (State::Between | State::Moving(_) | State::Resting(..) | State::Ended) => same,
         };
     }
@@ -291,12 +217,8 @@ impl ByKey {
                 return self.end(None);
             }
         };
-        let slot = Slot { number, fresh, keys: 0 };
-        let text = number.to_string();
-        let id = self.source;
-        let words: [&[u8]; 5] =
-            [b"CLUSTER", b"SETSLOT", text.as_bytes(), b"IMPORTING", id.as_str().as_bytes()];
-        self.peer.ask(&words);
+        let slot = Slot { number, fresh, keys: 0, given: false };
+        self.ask_to_import(number);
         if slot.fresh {
             self.ask_for_leftovers(source, number);
         }
@@ -307,14 +229,21 @@ impl ByKey {
     /// Asks how many keys of the slot the target has already, which nobody could tell from those
     /// that will arrive; and whether it has the databases that are needed.
     fn ask_for_leftovers(&mut self, source: &Source<'_>, number: u16) {
-        let databases = (0..source.keyspace.databases()).rev();
         let mut access = source.lock(number);
-        for db in databases.filter(|&db| db == 0 || access.count_in_slot(db, number) > 0) {
+        let databases = 0..source.keyspace.databases();
+        let needed = databases.filter(|&db| db == 0 || access.count_in_slot(db, number) > 0);
+        self.ask_for_keys(number, needed.collect());
+    }
+
+    /// Asks how many keys of a slot the target has in these databases, zero among them.
+    fn ask_for_keys(&mut self, number: u16, databases: Vec<usize>) {
+        let number = number.to_string();
+        for db in databases.into_iter().rev() {
             if db != self.peer.db {
                 self.peer.ask(&[b"SELECT", db.to_string().as_bytes()]);
                 self.peer.db = db;
             }
-            self.peer.ask(&[b"CLUSTER", b"COUNTKEYSINSLOT", number.to_string().as_bytes()]);
+            self.peer.ask(&[b"CLUSTER", b"COUNTKEYSINSLOT", number.as_bytes()]);
         }
     }
 
@@ -362,7 +291,7 @@ impl ByKey {
         self.check_still_open(source, number);
         let db = match &moving.task {
             Task::Send(keys) | Task::Erase(keys) => keys.db(),
-            Task::Choose if self.stop.is_some() => {
+            Task::Choose if self.shall_leave(moving.slot) => {
                 drop(access);
                 return self.leave(source, moving.slot);
             }
@@ -450,7 +379,7 @@ impl ByKey {
         }
         let mut access = source.lock(number);
         self.check_still_open(source, number);
-        let keep = self.stop.is_some() || source.cluster.view().is_disturbed(number);
+        let keep = self.shall_leave(moving.slot) || source.cluster.view().is_disturbed(number);
         let before = moving.slot.keys;
         let mut erase = Transit::new(number, keys.db());
         let (mut sent, mut refused) = (sent.into_iter().peekable(), refused.into_iter().peekable());
@@ -510,6 +439,7 @@ impl ByKey {
     }
 
     fn close(&mut self, source: &Source<'_>, slot: Slot) -> State {
+        let slot = Slot { given: true, ..slot };
         let (number, id) = (slot.number.to_string(), self.target);
         let words: [&[u8]; 5] =
             [b"CLUSTER", b"SETSLOT", number.as_bytes(), b"NODE", id.as_str().as_bytes()];
@@ -556,28 +486,60 @@ impl ByKey {
         }
     }
 
+    /// Whether a slot shall be left before its time. One that the target may own already is not,
+    /// only for being cancelled.
+    fn shall_leave(&self, slot: Slot) -> bool {
+        match self.stop {
+            None => false,
+            Some(Stop::Failed(_)) => true,
+            Some(Stop::Cancelled) => !slot.given,
+        }
+    }
+
     /// Leaves a slot before its time: as it was, if nothing of it has left.
     fn leave(&mut self, source: &Source<'_>, slot: Slot) -> State {
-        if slot.fresh && slot.keys == 0 {
+        if slot.fresh && slot.keys == 0 && !slot.given {
             return self.withdraw(source, slot);
         }
         self.end(Some(slot))
     }
 
+    /// Asks the target to import the slot no longer. From then on no client is served there, and
+    /// the answer to how many keys it has is final.
     fn withdraw(&mut self, source: &Source<'_>, slot: Slot) -> State {
         let number = slot.number.to_string();
         self.peer.ask(&[b"CLUSTER", b"SETSLOT", number.as_bytes(), b"STABLE"]);
+        self.ask_for_keys(slot.number, (0..source.keyspace.databases()).collect());
         self.expect_answers(source);
-        State::Withdrawing(slot)
+        State::Withdrawing(Withdrawing { slot, keys: 0 })
     }
 
-    fn withdrawn(&mut self, source: &Source<'_>, slot: Slot) -> State {
+    fn withdrawn(&mut self, source: &Source<'_>, withdrawing: Withdrawing) -> State {
+        let Withdrawing { slot, keys } = withdrawing;
         let number = slot.number;
-        let _lock = source.lock(number);
+        let lock = source.lock(number);
+        let migrating = source.cluster.view().topology.state(number) != SlotState::Stable;
+        if migrating && keys > 0 {
+            // Clients that were sent there have made keys: the slot is in two parts already.
+            drop(lock);
+            return self.reopen(source, slot);
+        }
         let closed =
             source.cluster.change_slot(number, |view| view.set_slot(number, SetSlot::Stable, 0));
-        let open = if closed.is_ok() { None } else { Some(slot) };
-        self.end(open)
+        self.end(closed.is_err().then_some(slot))
+    }
+
+    fn reopen(&mut self, source: &Source<'_>, slot: Slot) -> State {
+        self.ask_to_import(slot.number);
+        self.expect_answers(source);
+        State::Reopening(slot)
+    }
+
+    fn ask_to_import(&mut self, number: u16) {
+        let (number, id) = (number.to_string(), self.source);
+        let words: [&[u8]; 5] =
+            [b"CLUSTER", b"SETSLOT", number.as_bytes(), b"IMPORTING", id.as_str().as_bytes()];
+        self.peer.ask(&words);
     }
 
     /// Notes why the migration ends. The first reason counts.
@@ -593,7 +555,8 @@ impl ByKey {
             State::Between | State::Ended => None,
             State::Opening(Opening { slot, .. })
             | State::Closing(slot)
-            | State::Withdrawing(slot) => Some(*slot),
+            | State::Withdrawing(Withdrawing { slot, .. })
+            | State::Reopening(slot) => Some(*slot),
             State::Moving(moving)
             | State::Selecting(moving)
             | State::Resting(moving, _)
@@ -628,25 +591,6 @@ impl ByKey {
 
     fn expect_answers(&mut self, source: &Source<'_>) {
         self.peer.expect_by(source.now_us + self.limits.reply_timeout_ms * 1_000);
-    }
-}
-
-impl State {
-    /// Takes note of the answer to one of the requests that were sent last.
-    fn answer(&mut self, number: usize, answer: Answer) {
-        match (self, answer) {
-            (Self::Opening(opening), Answer::Error(_)) => opening.refused |= number == 0,
-            (Self::Opening(opening), Answer::Integer(keys)) => opening.leftovers += keys,
-            (Self::Sent(sent), Answer::Error(_)) => sent.refused.push(sent.sent[number]),
-            // Of all others only the first error counts, which the peer keeps.
-            _ => {}
-        }
-    }
-}
-
-impl Moving {
-    fn choose(slot: Slot) -> Self {
-        Self { slot, db: 0, from: 0, task: Task::Choose }
     }
 }
 

@@ -484,7 +484,7 @@ mod tests {
     /// Spreads small numbers over the whole hash space, and can crowd them into one corner of it.
     fn spread(number: &u64) -> u64 {
         let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        if number % 3 == 0 { mixed >> 12 } else { mixed }
+        if number.is_multiple_of(3) { mixed >> 12 } else { mixed }
     }
 
     fn find(table: &SegmentedTable<u64>, number: u64) -> Option<Place> {

@@ -11,7 +11,7 @@ pub(crate) type Record = Entry<Object>;
 /// The type of a value, by its Redis name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Type {
+pub(crate) enum Type {
     /// Bytes, or an integer that reads as bytes.
     String = 0,
 }
@@ -26,7 +26,7 @@ impl Type {
     }
 
     /// The name that the TYPE command answers.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::String => "string",
         }

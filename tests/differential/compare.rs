@@ -1,0 +1,165 @@
+//! When two replies count as the same. Nearly always they must be equal; what depends on the time,
+//! on chance or on the server's own affairs is compared as far as it can be. Where Redis 7.2,
+//! which keyslot follows, differs from the 7.0 that is compared with, a list says so.
+
+use crate::step::Command;
+use keyslot::resp::Reply;
+
+/// How far readings of two clocks may be apart, on a machine that is busy.
+const TOLERANCE_MS: i64 = 20_000;
+
+/// How the replies of a command are compared. Errors always are compared exactly.
+enum Rule {
+    /// Byte by byte.
+    Exact,
+    /// Integers that may differ by this much.
+    Near(i64),
+    /// Arrays in any order.
+    AnyOrder,
+    /// The kind of reply alone: what it says is each side's own affair.
+    Kind,
+    /// A value's payload, up to its seal: keyslot's is of another version, and not compressed.
+    Payload,
+    /// HELLO's fields, but for the version and the connection's number.
+    Greeting,
+}
+
+impl Rule {
+    fn of(command: &Command) -> Self {
+        let word = |at: usize| command.get(at).map(|word| word.to_ascii_uppercase());
+        let (name, sub) = (word(0).unwrap_or_default(), word(1).unwrap_or_default());
+        match (&name[..], &sub[..]) {
+            (b"TTL" | b"EXPIRETIME", _) | (b"OBJECT", b"IDLETIME") => {
+                Self::Near(TOLERANCE_MS / 1000)
+            }
+            (b"PTTL" | b"PEXPIRETIME", _) => Self::Near(TOLERANCE_MS),
+            (b"KEYS", _) => Self::AnyOrder,
+            (b"DUMP", _) => Self::Payload,
+            (b"HELLO", _) => Self::Greeting,
+            (b"TIME" | b"RANDOMKEY" | b"INFO", _)
+            | (b"CLIENT", b"ID" | b"LIST" | b"INFO")
+            | (b"COMMAND", b"" | b"COUNT")
+            | (b"MEMORY", b"USAGE") => Self::Kind,
+            _ => Self::Exact,
+        }
+    }
+
+    fn accepts(&self, ours: &Reply, theirs: &Reply) -> bool {
+        match (self, ours, theirs) {
+            (_, Reply::Error(_), _) | (_, _, Reply::Error(_)) | (Self::Exact, ..) => ours == theirs,
+            (Self::Near(distance), Reply::Integer(ours), Reply::Integer(theirs)) => {
+                ours == theirs
+                    || *ours.min(theirs) >= 0 && ours.abs_diff(*theirs) <= *distance as u64
+            }
+            (Self::AnyOrder, Reply::Array(ours), Reply::Array(theirs)) => {
+                sorted(ours) == sorted(theirs)
+            }
+            (Self::Payload, Reply::Bulk(ours), Reply::Bulk(theirs)) => {
+                let is_packed = theirs.len() < ours.len();
+                is_packed || unsealed(ours) == unsealed(theirs)
+            }
+            (Self::Greeting, Reply::Map(ours), Reply::Map(theirs)) => {
+                let same = |(ours, theirs): (&(Reply, Reply), &(Reply, Reply))| {
+                    ours.0 == theirs.0 && (ours.1 == theirs.1 || is_own(&ours.0))
+                };
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)
+            }
+            (Self::Greeting, Reply::Array(ours), Reply::Array(theirs)) => {
+                let same =
+                    |at: usize| ours[at] == theirs[at] || at % 2 == 1 && is_own(&ours[at - 1]);
+                ours.len() == theirs.len() && (0..ours.len()).all(same)
+            }
+            (Self::Kind, ..) => std::mem::discriminant(ours) == std::mem::discriminant(theirs),
+            (
+                Self::Near(_) | Self::AnyOrder | Self::Payload | Self::Greeting,
+                Reply::Status(_)
+                | Reply::Integer(_)
+                | Reply::Bulk(_)
+                | Reply::Null
+                | Reply::Array(_)
+                | Reply::Map(_)
+                | Reply::Set(_)
+                | Reply::Push(_)
+                | Reply::Double(_)
+                | Reply::Boolean(_)
+                | Reply::BigNumber(_)
+                | Reply::Verbatim { .. }
+                | Reply::Attribute { .. },
+                _,
+            ) => ours == theirs,
+        }
+    }
+}
+
+/// Whether a field of HELLO's is of the server's own.
+fn is_own(field: &Reply) -> bool {
+    matches!(field, Reply::Bulk(name) if name == "version" || name == "id")
+}
+
+/// The texts of an array in order. Anything else in it comes first.
+pub(crate) fn sorted(parts: &[Reply]) -> Vec<&[u8]> {
+    let mut texts: Vec<_> = parts.iter().filter_map(text).collect();
+    texts.sort_unstable();
+    texts
+}
+
+fn text(reply: &Reply) -> Option<&[u8]> {
+    if let Reply::Bulk(text) = reply { Some(text) } else { None }
+}
+
+/// What ends a payload: the version in two bytes, the checksum in eight.
+pub(crate) const SEAL_LEN: usize = 10;
+
+fn unsealed(payload: &[u8]) -> &[u8] {
+    &payload[..payload.len().saturating_sub(SEAL_LEN)]
+}
+
+/// A difference that is meant.
+struct Known {
+    /// Why, for who reads this list.
+    #[expect(dead_code, reason = "it is there to be read")]
+    reason: &'static str,
+    is: fn(&Command, &Reply, &Reply) -> bool,
+}
+
+const KNOWN: &[Known] = &[
+    Known {
+        reason: "7.2 takes COMMAND GETKEYS of a lone name and then says what is wrong with that",
+        is: |command, ours, theirs| {
+            starts_with(command, &["COMMAND", "GETKEYS"])
+                && is_error(ours, "ERR Invalid ")
+                && is_error(theirs, "ERR wrong number of arguments for 'command|getkeys' command")
+        },
+    },
+    Known {
+        reason: "CLIENT SETINFO and CLIENT NO-TOUCH came with 7.2",
+        is: |command, _, theirs| {
+            let are_new = ["SETINFO", "NO-TOUCH"].map(|sub| starts_with(command, &["CLIENT", sub]));
+            are_new.contains(&true) && is_error(theirs, "ERR unknown subcommand")
+        },
+    },
+    Known {
+        reason: "a small integer that COPY made is not shared with others in Redis; keyslot, which \
+                 shares none, answers for all of them as Redis does for those that came otherwise",
+        is: |command, ours, theirs| {
+            starts_with(command, &["OBJECT", "REFCOUNT"])
+                && *ours == Reply::Integer(i32::MAX.into())
+                && *theirs == Reply::Integer(1)
+        },
+    },
+];
+
+fn starts_with(command: &Command, names: &[&str]) -> bool {
+    command.len() >= names.len()
+        && names.iter().zip(command).all(|(name, word)| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn is_error(reply: &Reply, start: &str) -> bool {
+    matches!(reply, Reply::Error(text) if text.starts_with(start.as_bytes()))
+}
+
+/// Whether the replies to a command are what they shall be.
+pub(crate) fn agree(command: &Command, ours: &Reply, theirs: &Reply) -> bool {
+    Rule::of(command).accepts(ours, theirs)
+        || KNOWN.iter().any(|known| (known.is)(command, ours, theirs))
+}

@@ -1,0 +1,273 @@
+//! Carries out a stream on both sides and compares what they answer, and what is in them at the
+//! end. Which replies count as the same is `compare`'s.
+
+use crate::compare::{SEAL_LEN, agree, sorted};
+use crate::peer::{Keyslot, Peer, Redis};
+use crate::step::{Command, Line, Step, words};
+use bytes::Bytes;
+use keyslot::resp::Reply;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Commands that are sent together at most, but for those of the last step.
+const BATCH: usize = 40;
+
+/// Databases on both sides.
+const DATABASES: usize = 16;
+
+/// Both sides.
+pub(crate) struct Pair {
+    ours: Keyslot,
+    theirs: Redis,
+    version: u8,
+}
+
+/// Where the two sides part.
+pub(crate) struct Difference {
+    /// How many steps lead there.
+    pub(crate) steps: usize,
+    command: Command,
+    ours: String,
+    theirs: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", Line(&self.command))?;
+        writeln!(f, "  keyslot: {}", self.ours)?;
+        write!(f, "  redis:   {}", self.theirs)
+    }
+}
+
+impl Difference {
+    fn new<T: fmt::Debug>(command: &Command, ours: T, theirs: T) -> Self {
+        let [ours, theirs] = [ours, theirs].map(|side| abbreviate(format!("{side:?}")));
+        Self { steps: 0, command: command.clone(), ours, theirs }
+    }
+
+    fn after(self, steps: usize) -> Self {
+        Self { steps, ..self }
+    }
+}
+
+fn abbreviate(mut text: String) -> String {
+    const PRINTED_MAX: usize = 2_000;
+    if text.len() > PRINTED_MAX {
+        // Debug prints ASCII, so that any place is between two characters.
+        text = format!("{}... ({} bytes)", &text[..PRINTED_MAX], text.len());
+    }
+    text
+}
+
+impl Pair {
+    /// Starts both sides, which will speak this version of RESP.
+    pub(crate) fn start(version: u8) -> Self {
+        Self { ours: Keyslot::new(), theirs: Redis::start(), version }
+    }
+
+    /// Carries out a stream from empty, and looks at everything that is there at its end.
+    pub(crate) fn run(&mut self, steps: &[Step]) -> Result<(), Difference> {
+        self.ours.restart(self.version);
+        self.theirs.restart(self.version);
+        let mut done = 0;
+        while done < steps.len() {
+            let batch = batch_len(&steps[done..]);
+            if batch == 0 {
+                self.run_alone(&steps[done]).map_err(|difference| difference.after(done + 1))?;
+                done += 1;
+            } else {
+                self.send(&steps[done..done + batch]).map_err(|difference| {
+                    let steps = done + difference.steps;
+                    difference.after(steps)
+                })?;
+                done += batch;
+            }
+        }
+        self.compare_contents().map_err(|difference| difference.after(steps.len()))
+    }
+
+    /// Sends steps that are commands, all at once.
+    fn send(&mut self, steps: &[Step]) -> Result<(), Difference> {
+        let mut commands = Vec::new();
+        let mut answered = Vec::new();
+        for (at, step) in steps.iter().enumerate() {
+            if let Step::Send { commands: some, answered: count } = step {
+                let quiet = some.len() - count;
+                answered
+                    .extend((commands.len() + quiet..commands.len() + some.len()).map(|n| (n, at)));
+                commands.extend_from_slice(some);
+            }
+        }
+        let last = commands.last().expect("a batch has commands");
+        let ours = self.ours.exchange(&commands, answered.len());
+        let theirs = self.theirs.exchange(&commands, answered.len());
+        let (ours, theirs) = match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => (ours, theirs),
+            (ours, theirs) => {
+                let [ours, theirs] = [ours, theirs].map(|side| side.map(|_| "replies"));
+                return Err(Difference::new(last, ours, theirs).after(steps.len()));
+            }
+        };
+        for ((ours, theirs), (number, at)) in ours.iter().zip(&theirs).zip(answered) {
+            check(&commands[number], ours, theirs)
+                .map_err(|difference| difference.after(at + 1))?;
+        }
+        Ok(())
+    }
+
+    fn run_alone(&mut self, step: &Step) -> Result<(), Difference> {
+        match step {
+            Step::Send { .. } => self.send(std::slice::from_ref(step)),
+            Step::Exchange { source, restore, damage } => self.cross(source, restore, *damage),
+            Step::Scan { options } => self.scan(options),
+            Step::RandomKey => self.random_key(),
+        }
+    }
+
+    fn both(&mut self, command: &Command) -> Result<(Reply, Reply), Difference> {
+        match (self.ours.ask(command), self.theirs.ask(command)) {
+            (Ok(ours), Ok(theirs)) => Ok((ours, theirs)),
+            (ours, theirs) => Err(Difference::new(command, ours, theirs)),
+        }
+    }
+
+    fn compare(&mut self, command: &Command) -> Result<(Reply, Reply), Difference> {
+        let (ours, theirs) = self.both(command)?;
+        check(command, &ours, &theirs)?;
+        Ok((ours, theirs))
+    }
+
+    /// Restores here what was dumped there, and there what was dumped here.
+    fn cross(
+        &mut self,
+        source: &[u8],
+        restore: &Command,
+        damage: Option<usize>,
+    ) -> Result<(), Difference> {
+        let (ours, theirs) = self.compare(&words(&[b"DUMP", source]))?;
+        let (Reply::Bulk(ours), Reply::Bulk(theirs)) = (ours, theirs) else { return Ok(()) };
+        let prepare = |payload: Vec<u8>| {
+            let mut command = restore.clone();
+            if is_small_integer(&payload) {
+                command.retain(|word| word != b"IDLETIME" && word != b"1000");
+            }
+            command[3] = payload;
+            if let Some(from_end) = damage {
+                let at = command[3].len() - from_end.min(command[3].len());
+                command[3][at] ^= 0x10;
+            }
+            command
+        };
+        let (at_ours, at_theirs) = (prepare(theirs.to_vec()), prepare(resealed(&ours)));
+        match (self.ours.ask(&at_ours), self.theirs.ask(&at_theirs)) {
+            (Ok(ours), Ok(theirs)) => check(&at_ours, &ours, &theirs)?,
+            (ours, theirs) => return Err(Difference::new(&at_ours, ours, theirs)),
+        }
+        // None of these counts as an access, which would end the idleness that was restored.
+        for look in [["OBJECT", "IDLETIME"], ["OBJECT", "ENCODING"], ["DEBUG", "DIGEST-VALUE"]] {
+            self.compare(&[words(&look), vec![restore[1].clone()]].concat())?;
+        }
+        Ok(())
+    }
+
+    fn scan(&mut self, options: &Command) -> Result<(), Difference> {
+        let first = [words(&["SCAN", "0"]), options.clone()].concat();
+        let ours = scan_to_end(&mut self.ours, options);
+        let theirs = scan_to_end(&mut self.theirs, options);
+        if ours == theirs { Ok(()) } else { Err(Difference::new(&first, ours, theirs)) }
+    }
+
+    fn random_key(&mut self) -> Result<(), Difference> {
+        let command = words(&["RANDOMKEY"]);
+        let (ours, theirs) = self.compare(&command)?;
+        let Reply::Bulk(key) = &ours else { return Ok(()) };
+        match self.theirs.ask(&words(&[b"EXISTS", &key[..]])) {
+            Ok(Reply::Integer(1)) => Ok(()),
+            _ => Err(Difference::new(&command, ours, theirs)),
+        }
+    }
+
+    /// Compares everything that is there.
+    fn compare_contents(&mut self) -> Result<(), Difference> {
+        for db in 0..DATABASES {
+            self.compare(&words(&["SELECT", &db.to_string()]))?;
+            let (_, keys) = self.compare(&words(&["KEYS", "*"]))?;
+            let Reply::Array(keys) = keys else { continue };
+            for key in sorted(&keys) {
+                let look = ["TYPE", "GET", "PTTL", "EXPIRETIME"].map(|name| vec![name.into()]);
+                let inside = ["ENCODING", "REFCOUNT"].map(|sub| words(&["OBJECT", sub]));
+                let looks = look.into_iter().chain(inside).map(|start: Command| {
+                    let command = [start, vec![key.to_vec()]].concat();
+                    Step::one(command)
+                });
+                self.send(&looks.collect::<Vec<_>>())?;
+            }
+        }
+        self.compare(&words(&["DEBUG", "DIGEST"]))?;
+        Ok(())
+    }
+}
+
+/// How many of these steps are sent together: none if the first must be alone.
+fn batch_len(steps: &[Step]) -> usize {
+    let is_plain = |step: &&Step| matches!(step, Step::Send { .. });
+    steps.iter().take(BATCH).take_while(is_plain).count()
+}
+
+fn check(command: &Command, ours: &Reply, theirs: &Reply) -> Result<(), Difference> {
+    if agree(command, ours, theirs) {
+        return Ok(());
+    }
+    Err(Difference::new(command, ours, theirs))
+}
+
+/// The keys that a SCAN finds, or the first reply that is no page of them.
+fn scan_to_end(peer: &mut dyn Peer, options: &Command) -> Result<BTreeSet<Bytes>, String> {
+    let mut found = BTreeSet::new();
+    let mut cursor = Bytes::from_static(b"0");
+    // A scan that never ends is an error too.
+    for _ in 0..10_000 {
+        let command = [words(&[b"SCAN", &cursor[..]]), options.clone()].concat();
+        let reply = peer.ask(&command)?;
+        let Reply::Array(parts) = &reply else { return Err(format!("{reply:?}")) };
+        let [Reply::Bulk(next), Reply::Array(keys)] = &parts[..] else {
+            return Err(format!("{reply:?}"));
+        };
+        for key in keys {
+            let Reply::Bulk(key) = key else { return Err(format!("{reply:?}")) };
+            found.insert(key.clone());
+        }
+        if next == "0" {
+            return Ok(found);
+        }
+        cursor = next.clone();
+    }
+    Err("the scan does not end".to_owned())
+}
+
+/// Whether a payload holds an integer of one or two bytes. Keys with the same such integer share one
+/// object in Redis, and with it how long they have been idle; in keyslot they do not.
+fn is_small_integer(payload: &[u8]) -> bool {
+    matches!(payload, [0, 0xc0 | 0xc1, ..])
+}
+
+/// A payload as a server of version 7.0 reads it, which takes no newer ones: sealed with the version
+/// of the RDB format that it writes itself.
+fn resealed(payload: &[u8]) -> Vec<u8> {
+    const RDB_VERSION: u16 = 10;
+    let mut payload = payload[..payload.len() - SEAL_LEN].to_vec();
+    payload.extend_from_slice(&RDB_VERSION.to_le_bytes());
+    let checksum = crc64(&payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    payload
+}
+
+/// CRC-64 with the polynomial of Jones, reflected, bit by bit.
+fn crc64(bytes: &[u8]) -> u64 {
+    const POLYNOMIAL: u64 = 0x95ac_9329_ac4b_c9b5;
+    bytes.iter().fold(0, |checksum, byte| {
+        (0..8).fold(checksum ^ u64::from(*byte), |checksum, _| {
+            (checksum >> 1) ^ (POLYNOMIAL * (checksum & 1))
+        })
+    })
+}
