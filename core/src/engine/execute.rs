@@ -160,13 +160,15 @@ impl Inner {
     pub(super) fn settle(&self, access: &Access<'_>, commands: usize) {
         let stats = &self.env.stats;
         stats.commands.fetch_add(commands as u64, Relaxed);
-        stats.keyspace_hits.fetch_add(access.stats.hits, Relaxed);
-        stats.keyspace_misses.fetch_add(access.stats.misses, Relaxed);
-        if access.stats.expired > 0 {
-            stats.expired_keys.fetch_add(access.stats.expired, Relaxed);
-        }
-        if access.stats.changes > 0 {
-            stats.changes.fetch_add(access.stats.changes, Relaxed);
+        let met = [
+            (&stats.keyspace_hits, access.stats.hits),
+            (&stats.keyspace_misses, access.stats.misses),
+            (&stats.expired_keys, access.stats.expired),
+            (&stats.changes, access.stats.changes),
+        ];
+        // The counters are shared by all threads: one that stays as it is is left alone.
+        for (counter, count) in met.into_iter().filter(|(_, count)| *count > 0) {
+            counter.fetch_add(count, Relaxed);
         }
     }
 }
