@@ -75,7 +75,11 @@ impl Partition {
 
     #[inline]
     pub(super) fn find(&self, at: usize, key: &Key<'_>) -> Option<Place> {
-        self.slots.get(at)?.find(key.hash, |record| record.key() == key.bytes)
+        self.slots.get(at)?.find(key.hash, |record| {
+            // Key and value go on in lines that would else be asked for one after the other.
+            record.prefetch();
+            record.key() == key.bytes
+        })
     }
 
     #[inline]
