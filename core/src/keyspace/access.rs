@@ -122,6 +122,12 @@ impl<'k> Access<'k> {
         }
         for key in keys {
             let at = self.keyspace.slot_in_shard(key.slot);
+            if let Some(table) = self.partition(key).and_then(|partition| partition.table(at)) {
+                table.prefetch(key.hash);
+            }
+        }
+        for key in keys {
+            let at = self.keyspace.slot_in_shard(key.slot);
             let table = self.partition(key).and_then(|partition| partition.table(at));
             if let Some(record) = table.and_then(|table| table.candidate(key.hash)) {
                 record.prefetch();

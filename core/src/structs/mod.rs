@@ -3,6 +3,7 @@
 
 pub(crate) mod allocation;
 pub(crate) mod arena;
+mod buckets;
 pub(crate) mod entry;
 pub(crate) mod prefetch;
 pub(crate) mod sorted;

@@ -21,10 +21,8 @@
 //! every 2^-depth of the hash space.
 
 use super::allocation::footprint;
-use super::arena::{self, Arena};
-
-/// A segment, or a small table as a whole.
-type HashTable<T> = hashbrown::HashTable<T, Arena>;
+use super::arena;
+use super::buckets::Buckets;
 
 /// A segment of this many entries splits when one more comes.
 pub(crate) const SEGMENT_LEN_MAX: usize = 448;
@@ -51,7 +49,7 @@ pub(crate) struct SegmentedTable<T> {
 
 #[derive(Debug)]
 enum Root<T> {
-    One(HashTable<T>),
+    One(Buckets<T>),
     Many(Box<Directory<T>>),
 }
 
@@ -71,7 +69,7 @@ struct Segment<T> {
     depth: u32,
     /// The top `depth` bits that all hashes here share, as a number.
     prefix: u64,
-    table: HashTable<T>,
+    table: Buckets<T>,
 }
 
 #[inline]
@@ -83,7 +81,7 @@ fn top_bits(hash: u64, bits: u32) -> u64 {
     if bits == 0 { 0 } else { hash >> (64 - bits) }
 }
 
-fn table_footprint<T>(table: &HashTable<T>) -> usize {
+fn table_footprint<T>(table: &Buckets<T>) -> usize {
     // Tables are aligned to hashbrown's group of control bytes, 16 on most processors, and so is
     // the size of their block.
     arena::footprint(table.allocation_size().next_multiple_of(arena::ALIGN_MAX))
@@ -103,7 +101,7 @@ impl<T> Default for SegmentedTable<T> {
 impl<T> SegmentedTable<T> {
     /// An empty table, which owns no memory.
     pub(crate) const fn new() -> Self {
-        Self { root: Root::One(HashTable::new_in(Arena)) }
+        Self { root: Root::One(Buckets::new()) }
     }
 
     /// How many entries there are.
@@ -127,10 +125,17 @@ impl<T> SegmentedTable<T> {
         }
     }
 
+    /// Starts to bring near what a look-up with this hash reads of the table.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.table_for(hash).1.prefetch(inner_hash(hash));
+    }
+
     /// Finds the entry that `eq` accepts among those with this hash.
     #[inline]
     pub(crate) fn find(&self, hash: u64, eq: impl FnMut(&T) -> bool) -> Option<Place> {
         let (segment, table) = self.table_for(hash);
+        table.prefetch(inner_hash(hash));
         let bucket = table.find_bucket_index(inner_hash(hash), eq)? as u32;
         Some(Place { segment, bucket })
     }
@@ -168,7 +173,7 @@ impl<T> SegmentedTable<T> {
     pub(crate) fn insert_unique(&mut self, hash: u64, value: T, hash_of: impl Fn(&T) -> u64) {
         if let Root::One(table) = &mut self.root {
             if table.len() < SEGMENT_LEN_MAX {
-                table.insert_unique(inner_hash(hash), value, |entry| inner_hash(hash_of(entry)));
+                table.insert(inner_hash(hash), value, |entry| inner_hash(hash_of(entry)));
                 return;
             }
             let whole = Segment { depth: 0, prefix: 0, table: std::mem::take(table) };
@@ -288,7 +293,7 @@ impl<T> SegmentedTable<T> {
     }
 
     #[inline]
-    fn table_for(&self, hash: u64) -> (u32, &HashTable<T>) {
+    fn table_for(&self, hash: u64) -> (u32, &Buckets<T>) {
         match &self.root {
             Root::One(table) => (0, table),
             Root::Many(directory) => {
@@ -299,7 +304,7 @@ impl<T> SegmentedTable<T> {
     }
 
     /// The segment that covers a position, and the position at which the next one begins.
-    fn segment_at(&self, from: u64) -> (&HashTable<T>, u64) {
+    fn segment_at(&self, from: u64) -> (&Buckets<T>, u64) {
         match &self.root {
             Root::One(table) => (table, 1 << POSITION_BITS),
             Root::Many(directory) => {
@@ -343,7 +348,7 @@ impl<T> Directory<T> {
         }
         let table = &mut self.segments[number].table;
         self.table_bytes -= table_footprint(table);
-        table.insert_unique(inner_hash(hash), value, |entry| inner_hash(hash_of(entry)));
+        table.insert(inner_hash(hash), value, |entry| inner_hash(hash_of(entry)));
         self.table_bytes += table_footprint(table);
         self.len += 1;
     }
@@ -366,12 +371,12 @@ impl<T> Directory<T> {
         old.depth += 1;
         old.prefix <<= 1;
         let (depth, upper_prefix) = (old.depth, old.prefix | 1);
-        let mut lower = HashTable::new_in(Arena);
-        let mut upper = HashTable::new_in(Arena);
-        for entry in std::mem::take(&mut old.table) {
+        let mut lower = Buckets::new();
+        let mut upper = Buckets::new();
+        for entry in std::mem::take(&mut old.table).into_entries() {
             let hash = hash_of(&entry);
             let half = if top_bits(hash, depth) == upper_prefix { &mut upper } else { &mut lower };
-            half.insert_unique(inner_hash(hash), entry, |entry| inner_hash(hash_of(entry)));
+            half.insert(inner_hash(hash), entry, |entry| inner_hash(hash_of(entry)));
         }
         self.table_bytes += table_footprint(&lower) + table_footprint(&upper);
         old.table = lower;
@@ -426,9 +431,9 @@ impl<T> Directory<T> {
         self.table_bytes -= table_footprint(&kept.table) + table_footprint(&absorbed.table);
         kept.depth -= 1;
         kept.prefix >>= 1;
-        for entry in absorbed.table {
+        for entry in absorbed.table.into_entries() {
             let hash = inner_hash(hash_of(&entry));
-            kept.table.insert_unique(hash, entry, |entry| inner_hash(hash_of(entry)));
+            kept.table.insert(hash, entry, |entry| inner_hash(hash_of(entry)));
         }
         self.table_bytes += table_footprint(&kept.table);
         self.point_at(number as u32);
@@ -454,12 +459,12 @@ impl<T> Directory<T> {
         }
     }
 
-    fn take_single_segment(&mut self) -> Option<HashTable<T>> {
+    fn take_single_segment(&mut self) -> Option<Buckets<T>> {
         (self.segments.len() == 1).then(|| std::mem::take(&mut self.segments[0].table))
     }
 }
 
-fn take_bucket<T>(table: &mut HashTable<T>, bucket: u32) -> T {
+fn take_bucket<T>(table: &mut Buckets<T>, bucket: u32) -> T {
     match table.get_bucket_entry(bucket as usize) {
         Ok(entry) => entry.remove().0,
         Err(_) => unreachable!("a place is used before the table changes"),
@@ -467,11 +472,11 @@ fn take_bucket<T>(table: &mut HashTable<T>, bucket: u32) -> T {
 }
 
 /// Shrinks only when seven eighths are unused, or an insert and remove pair would thrash.
-fn shrink<T>(table: &mut HashTable<T>, hash_of: &impl Fn(&T) -> u64) {
+fn shrink<T>(table: &mut Buckets<T>, hash_of: &impl Fn(&T) -> u64) {
     if table.is_empty() {
-        *table = HashTable::new_in(Arena);
+        *table = Buckets::new();
     } else if table.len() * 8 < table.num_buckets() {
-        table.shrink_to(table.len() * 2, |entry| inner_hash(hash_of(entry)));
+        table.shrink(|entry| inner_hash(hash_of(entry)));
     }
 }
 
