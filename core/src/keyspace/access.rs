@@ -7,7 +7,7 @@ use super::partition::is_expired;
 use super::{Key, Keyspace, NewValue, Partition, Shard};
 use crate::structs::entry::{Body, NewBody};
 use crate::structs::prefetch::prefetch;
-use crate::structs::table::Place;
+use crate::structs::table::{Place, SegmentedTable};
 use crate::time::Moment;
 use crate::value::{Object, Record};
 use parking_lot::MutexGuard;
@@ -115,21 +115,17 @@ impl<'k> Access<'k> {
     /// for, for all keys, before the next level needs it.
     pub(crate) fn prefetch(&mut self, keys: &[Key<'_>]) {
         for key in keys {
-            let at = self.keyspace.slot_in_shard(key.slot);
-            if let Some(table) = self.partition(key).and_then(|partition| partition.table(at)) {
+            if let Some(table) = self.table(key) {
                 prefetch(table);
             }
         }
         for key in keys {
-            let at = self.keyspace.slot_in_shard(key.slot);
-            if let Some(table) = self.partition(key).and_then(|partition| partition.table(at)) {
+            if let Some(table) = self.table(key) {
                 table.prefetch(key.hash);
             }
         }
         for key in keys {
-            let at = self.keyspace.slot_in_shard(key.slot);
-            let table = self.partition(key).and_then(|partition| partition.table(at));
-            if let Some(record) = table.and_then(|table| table.candidate(key.hash)) {
+            if let Some(record) = self.table(key).and_then(|table| table.candidate(key.hash)) {
                 record.prefetch();
             }
         }
@@ -366,6 +362,13 @@ impl<'k> Access<'k> {
             Held::All(guards) => &mut guards[number],
             Held::Nothing => unreachable!("a command locks the shards of all its keys"),
         }
+    }
+
+    /// The table of a key's slot, if its database was ever written to.
+    #[inline]
+    fn table(&mut self, key: &Key<'_>) -> Option<&SegmentedTable<Record>> {
+        let at = self.keyspace.slot_in_shard(key.slot);
+        self.partition(key)?.table(at)
     }
 
     #[inline]
