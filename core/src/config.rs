@@ -252,6 +252,11 @@ impl Config {
         String::from_utf8_lossy(&self.value_at(at)).into_owned()
     }
 
+    /// `notify-keyspace-events`: a bit for each class of events, as Redis numbers them.
+    pub(crate) fn keyspace_events(&self) -> u32 {
+        self.number(const { place("notify-keyspace-events") }) as u32
+    }
+
     /// `lazyfree-lazy-user-flush`: whether flushes without a choice are freed by and by.
     pub(crate) fn lazy_user_flush(&self) -> bool {
         self.number(const { place("lazyfree-lazy-user-flush") }) != 0

@@ -4,7 +4,7 @@
 use super::client::ClientState;
 use super::environment::Environment;
 use super::table::Spec;
-use crate::keyspace::{Access, Key};
+use crate::keyspace::{Access, Event, Key};
 use crate::resp::ReplySink;
 use crate::time::Moment;
 
@@ -32,6 +32,13 @@ impl<'a> Call<'a, '_> {
     /// The `number`-th key of the command, from zero.
     pub(crate) fn key(&self, number: usize) -> Key<'a> {
         self.located[number]
+    }
+
+    /// Notes that something happened to a key, under its name in Redis, such as `lpush`. A handler
+    /// calls this after each change that Redis makes an event of.
+    #[inline]
+    pub(crate) fn notify(&mut self, event: Event, name: &'static str, key: &Key<'_>) {
+        self.keys.notify(event, name, key);
     }
 
     /// The words after the command's name.

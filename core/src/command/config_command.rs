@@ -109,6 +109,7 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
         Allowed::Local => call.client.is_local(),
     };
     config.set(&changes, if trusted { Authority::Trusted } else { Authority::Running })?;
+    call.keys.keyspace().listen_to(config.keyspace_events());
     call.out.ok();
     Ok(())
 }

@@ -276,7 +276,7 @@ fn populate(call: &mut Call<'_, '_>, count: &[u8], options: &[&[u8]]) -> Result<
         if !access.contains(&key) {
             access.put(&key, 0, NewBody::Bytes(&value), Expiry::Never);
         }
-        call.keys.stats.changes += access.stats.changes;
+        call.keys.absorb(&mut access);
     }
     call.out.ok();
     Ok(())

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::table::{Command, Group, category, flag, key_use};
 use crate::error::Error;
-use crate::keyspace::Expiry;
+use crate::keyspace::{Event, Expiry};
 use crate::resp::number::parse_i64;
 use crate::value::dump::{self, RDB_VERSION};
 
@@ -146,14 +146,18 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let now_ms = call.time.unix_ms();
     let expiry = expiry(ttl_ms, options.absolute, now_ms);
     if matches!(expiry, Expiry::At(ms) if ms <= now_ms) {
-        call.keys.remove(&key);
+        if call.keys.remove(&key) {
+            call.notify(Event::Generic, "del", &key);
+        }
     } else {
+        call.keys.make_way(&key);
         let (tag, body) = value.take();
         call.keys.put(&key, tag, body, expiry);
         if let Some(idle_s) = options.idle_s {
             // The clock counts seconds and wraps, and so does the difference.
             call.keys.set_clock(&key, (now_ms / 1000).wrapping_sub(idle_s) as u32);
         }
+        call.notify(Event::Generic, "restore", &key);
     }
     call.out.ok();
     Ok(())

@@ -130,7 +130,7 @@ pub(super) fn free_all(call: &Call<'_, '_>) {
 fn under_all_locks(call: &mut Call<'_, '_>, work: impl FnOnce(&mut Access<'_>)) {
     let mut all = Access::all(call.keys.keyspace(), call.time);
     work(&mut all);
-    call.keys.stats.changes += all.stats.changes;
+    call.keys.absorb(&mut all);
 }
 
 fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {

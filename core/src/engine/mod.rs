@@ -101,6 +101,7 @@ impl Engine {
             databases: config.databases(),
             seed: options.seed,
         });
+        keyspace.listen_to(config.keyspace_events());
         let now_ms = options.clock.unix_ms();
         let env =
             Environment::new(config, options.seed, options.cluster, now_ms, keyspace.footprint());
@@ -119,7 +120,10 @@ impl Engine {
     /// The texts of CONFIG SET, if the setting does not exist, does not fit, or may only be chosen
     /// when the engine is opened.
     pub fn config_set(&self, name: &str, value: &str) -> Result<(), Error> {
-        self.inner.env.config.set(&[(name.as_bytes(), value.as_bytes())], Authority::Trusted)
+        let config = &self.inner.env.config;
+        config.set(&[(name.as_bytes(), value.as_bytes())], Authority::Trusted)?;
+        self.inner.keyspace.listen_to(config.keyspace_events());
+        Ok(())
     }
 
     /// Tells what INFO shall print of the process. A host does so from time to time.
@@ -148,7 +152,9 @@ impl Engine {
             self.inner.env.note_memory(self.inner.keyspace.footprint());
         }
         let active = self.inner.env.active_expire.load(Relaxed);
-        let expired = if active { self.inner.keyspace.expire_due(now_ms, budget) } else { 0 };
+        let mut notices = Vec::new();
+        let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut notices);
+        let expired = if active { due() } else { 0 };
         self.inner.env.stats.expired_keys.fetch_add(expired as u64, Relaxed);
         self.inner.keyspace.free_some(budget) || expired == budget
     }

@@ -6,7 +6,7 @@ use super::{Engine, route};
 use crate::command::ClientState;
 use crate::command::table::{self, flag};
 use crate::error::Error;
-use crate::keyspace::{Access, Expiry, Key};
+use crate::keyspace::{Access, Event, Expiry, Key};
 use crate::resp::{Protocol, Reply, ReplyBuilder};
 use crate::time::Moment;
 use crate::value::string;
@@ -54,6 +54,7 @@ impl Engine {
     pub fn set_in(&self, db: usize, key: &[u8], value: &[u8]) -> Result<(), Error> {
         self.with_key(&[b"SET", key, value], db, |access, key| {
             access.put(key, string::TAG, string::encode(value), Expiry::Never);
+            access.notify(Event::String, "set", key);
             Ok(())
         })
     }

@@ -2,6 +2,7 @@
 //!
 //! Locks are taken in ascending order of shards, so that no two callers wait for each other.
 
+use super::change::{Event, Notice};
 use super::graveyard::Grave;
 use super::partition::is_expired;
 use super::{Key, Keyspace, NewValue, Partition, Shard};
@@ -58,13 +59,18 @@ pub(crate) struct Access<'k> {
     /// Whether reads leave the access clock alone.
     pub(crate) no_touch: bool,
     pub(crate) stats: AccessStats,
+    /// The classes of events that are listened to.
+    pub(super) events: u32,
+    /// What happened to keys, as far as it is listened to.
+    pub(crate) notices: Vec<Notice>,
 }
 
 impl<'k> Access<'k> {
     /// Access without a lock, for walks and for commands without keys.
     pub(crate) fn nothing(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
         let stats = AccessStats::default();
-        Self { keyspace, held: Held::Nothing, time, no_touch: false, stats }
+        let (held, events) = (Held::Nothing, keyspace.heard_events());
+        Self { keyspace, held, time, no_touch: false, stats, events, notices: Vec::new() }
     }
 
     /// Locks the shards of these keys, once each.
@@ -145,6 +151,7 @@ impl<'k> Access<'k> {
     fn counted(&mut self, key: &Key<'_>, clock: Option<u32>) -> Option<&Record> {
         let Some(place) = self.live_place(key) else {
             self.stats.misses += 1;
+            self.notify(Event::Miss, "keymiss", key);
             return None;
         };
         self.stats.hits += 1;
@@ -202,6 +209,7 @@ impl<'k> Access<'k> {
             let record = Record::new(key.bytes, tag, body, expire_ms, clock);
             let hash_of = |record: &Record| keyspace.hash(record.key());
             self.partition_or_new(key).insert(at, key.hash, record, hash_of);
+            self.notify(Event::New, "new", key);
         }
         if let Expiry::At(ms) = expiry {
             keyspace.note_due(keyspace.shard_of(key.slot), ms);
@@ -249,6 +257,14 @@ impl<'k> Access<'k> {
         true
     }
 
+    /// Deletes what a key holds, if anything, before something that is new under it takes its place.
+    pub(crate) fn make_way(&mut self, key: &Key<'_>) {
+        if let Some(place) = self.live_place(key) {
+            let record = self.take_place(key, place);
+            self.bury(record.into_boxed());
+        }
+    }
+
     /// Takes a record out, to be put elsewhere.
     pub(crate) fn take(&mut self, key: &Key<'_>) -> Option<Record> {
         let place = self.live_place(key)?;
@@ -260,6 +276,7 @@ impl<'k> Access<'k> {
     /// nothing to move.
     pub(crate) fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
         let Some(record) = self.take(from) else { return false };
+        self.make_way(to);
         let expiry = record.expire_ms().map_or(Expiry::Never, Expiry::At);
         let tag = record.tag();
         let clock = record.clock();
@@ -284,11 +301,16 @@ impl<'k> Access<'k> {
         match record.body() {
             Body::Bytes(bytes) => {
                 let bytes = bytes.to_vec();
+                self.make_way(to);
                 self.put(to, tag, NewBody::Bytes(&bytes), expiry);
             }
-            Body::Int(value) => self.put(to, tag, NewBody::Int(value), expiry),
+            Body::Int(value) => {
+                self.make_way(to);
+                self.put(to, tag, NewBody::Int(value), expiry);
+            }
             Body::Boxed(object) => {
                 let object = Box::new(object.clone());
+                self.make_way(to);
                 self.put(to, tag, NewBody::Boxed(object), expiry);
             }
         }
@@ -337,6 +359,7 @@ impl<'k> Access<'k> {
         self.stats.expired += 1;
         let record = self.take_place(key, place);
         self.bury(record.into_boxed());
+        self.notify(Event::Expired, "expired", key);
         None
     }
 
@@ -409,7 +432,13 @@ impl Keyspace {
 
     /// Deletes up to `budget` keys that are due. Returns how many it deleted; fewer than the
     /// budget means that nothing is due any more. Costs nothing for shards with nothing due.
-    pub(crate) fn expire_due(&self, now_ms: u64, budget: usize) -> usize {
+    /// What was deleted is added to `notices` if that is listened to.
+    pub(crate) fn expire_due(
+        &self,
+        now_ms: u64,
+        budget: usize,
+        notices: &mut Vec<Notice>,
+    ) -> usize {
         let first = self.expire_from.load(Relaxed) as usize;
         let mut done = 0;
         for step in 0..self.shards() {
@@ -417,7 +446,7 @@ impl Keyspace {
             if self.cells[number].due_ms.load(Relaxed) >= now_ms {
                 continue;
             }
-            done += self.expire_shard(number, now_ms, budget - done);
+            done += self.expire_shard(number, now_ms, budget - done, notices);
             if done >= budget {
                 self.expire_from.store(number as u64, Relaxed);
                 break;
@@ -426,13 +455,22 @@ impl Keyspace {
         done
     }
 
-    fn expire_shard(&self, number: usize, now_ms: u64, budget: usize) -> usize {
+    fn expire_shard(
+        &self,
+        number: usize,
+        now_ms: u64,
+        budget: usize,
+        notices: &mut Vec<Notice>,
+    ) -> usize {
         let mut shard = self.lock(number);
         let hash_of = |record: &Record| self.hash(record.key());
         let mut done = 0;
         let mut earliest = u64::MAX;
-        for partition in &mut shard.databases {
-            let removed = |record: Record| self.bury(record.into_boxed());
+        for (db, partition) in shard.databases.iter_mut().enumerate() {
+            let removed = |record: Record| {
+                self.note_expired(db as u16, &record, notices);
+                self.bury(record.into_boxed());
+            };
             done += partition.expire_due(now_ms, budget - done, hash_of, removed);
             earliest = earliest.min(partition.due().first().map_or(u64::MAX, |d| d.expire_ms()));
         }

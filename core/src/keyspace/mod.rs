@@ -8,6 +8,7 @@
 //! what the slot holds. A caller takes the locks it needs through [`Access`].
 
 mod access;
+mod change;
 mod due;
 mod graveyard;
 mod memory;
@@ -17,6 +18,7 @@ mod tests;
 mod walk;
 
 pub(crate) use access::{Access, Expiry};
+pub(crate) use change::Event;
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{NewValue, Partition};
 pub(crate) use walk::Cursor;
@@ -28,7 +30,7 @@ use graveyard::Graveyard;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// A key with everything that follows from its bytes. Made by [`Keyspace::locate`].
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,8 @@ pub(crate) struct Keyspace {
     graveyard: Mutex<Graveyard>,
     /// Where the next step of active expiry starts.
     expire_from: AtomicU64,
+    /// The events that are listened to.
+    events: AtomicU32,
 }
 
 /// How a keyspace is laid out.
@@ -102,6 +106,7 @@ impl Keyspace {
             databases: layout.databases,
             graveyard: Mutex::default(),
             expire_from: AtomicU64::new(0),
+            events: AtomicU32::new(0),
         }
     }
 

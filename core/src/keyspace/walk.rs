@@ -301,6 +301,7 @@ impl Access<'_> {
         let keyspace = self.keyspace();
         let now_ms = self.unix_ms();
         let mut expired = 0;
+        let mut notices = Vec::new();
         let found = self.with_shard(shard, |shard| {
             let partition = shard.database_mut(db as u16).ok_or(0usize)?;
             if let Some(record) = partition.record_by_number(number, random)
@@ -309,11 +310,15 @@ impl Access<'_> {
                 return Ok(record.key().to_vec());
             }
             let hash_of = |record: &Record| keyspace.hash(record.key());
-            let bury = |record: Record| keyspace.bury(record.into_boxed());
+            let bury = |record: Record| {
+                keyspace.note_expired(db as u16, &record, &mut notices);
+                keyspace.bury(record.into_boxed());
+            };
             expired = partition.expire_due(now_ms, EXPIRE_STEP, hash_of, bury);
             Err(partition.keys())
         });
         self.stats.expired += expired as u64;
+        self.notices.append(&mut notices);
         found
     }
 

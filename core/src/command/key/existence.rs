@@ -3,7 +3,7 @@
 use crate::command::call::Call;
 use crate::command::table::{Command, Group, flag, key_use};
 use crate::error::Error;
-use crate::keyspace::{Access, Key};
+use crate::keyspace::{Access, Event, Key};
 use crate::value::Type;
 
 /// A request over many shards is cut up, and the counts of the parts are added.
@@ -81,7 +81,13 @@ pub(super) const COMMANDS: &[Command] = &[
 
 /// Large values are freed by and by in either case, so DEL and UNLINK are one.
 fn del(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    count(call, |keys, key| keys.remove(key));
+    count(call, |keys, key| {
+        let removed = keys.remove(key);
+        if removed {
+            keys.notify(Event::Generic, "del", key);
+        }
+        removed
+    });
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::command::call::Call;
 use crate::command::expire_arguments::TimeForm;
 use crate::command::table::{Command, Group, flag, key_use};
 use crate::error::{Error, ErrorKind};
-use crate::keyspace::Key;
+use crate::keyspace::{Event, Key};
 use crate::resp::number;
 
 const CONDITION_HISTORY: &[(&str, &str)] =
@@ -179,8 +179,10 @@ fn set_expiry(call: &mut Call<'_, '_>, form: TimeForm) -> Result<(), Error> {
     };
     if change && when <= now {
         call.keys.remove(&key);
+        call.notify(Event::Generic, "del", &key);
     } else if change {
         call.keys.set_expire_ms(&key, Some(when as u64));
+        call.notify(Event::Generic, "expire", &key);
     }
     call.out.integer(i64::from(change));
     Ok(())
@@ -201,12 +203,20 @@ fn when_ms(word: &[u8], form: TimeForm, now: i64) -> Result<Option<i64>, Error> 
 
 fn persist(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.key(0);
-    let expires = touch_expiry(call, &key).flatten().is_some();
-    if expires {
-        call.keys.set_expire_ms(&key, None);
-    }
-    call.out.integer(i64::from(expires));
+    call.keys.touch(&key);
+    let expired_once = remove_expiry(call, &key);
+    call.out.integer(i64::from(expired_once));
     Ok(())
+}
+
+/// Lets a key stay for good. Returns whether it was to expire.
+pub(crate) fn remove_expiry(call: &mut Call<'_, '_>, key: &Key<'_>) -> bool {
+    let expires = call.keys.peek(key).is_some_and(|record| record.expire_ms().is_some());
+    if expires {
+        call.keys.set_expire_ms(key, None);
+        call.notify(Event::Generic, "persist", key);
+    }
+    expires
 }
 
 fn ttl(call: &mut Call<'_, '_>) -> Result<(), Error> {

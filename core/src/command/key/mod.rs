@@ -9,6 +9,8 @@ mod scan;
 mod tests;
 mod transfer;
 
+pub(super) use expire::remove_expiry;
+
 use super::table::Command;
 
 pub(super) const COMMANDS: [&[Command]; 5] =

@@ -4,6 +4,7 @@ use crate::command::call::Call;
 use crate::command::connection::parse_database_argument;
 use crate::command::table::{Command, Group, flag, key_use};
 use crate::error::Error;
+use crate::keyspace::{Event, Key};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -64,7 +65,7 @@ fn rename(call: &mut Call<'_, '_>) -> Result<(), Error> {
         return Err(Error::NO_SUCH_KEY);
     }
     if from.bytes != to.bytes {
-        call.keys.rename(&from, &to);
+        rename_key(call, &from, &to);
     }
     call.out.ok();
     Ok(())
@@ -75,9 +76,18 @@ fn renamenx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if !call.keys.touch(&from) {
         return Err(Error::NO_SUCH_KEY);
     }
-    let renamed = !call.keys.touch(&to) && call.keys.rename(&from, &to);
-    call.out.integer(i64::from(renamed));
+    let absent = !call.keys.touch(&to);
+    if absent {
+        rename_key(call, &from, &to);
+    }
+    call.out.integer(i64::from(absent));
     Ok(())
+}
+
+fn rename_key(call: &mut Call<'_, '_>, from: &Key<'_>, to: &Key<'_>) {
+    call.keys.rename(from, to);
+    call.notify(Event::Generic, "rename_from", from);
+    call.notify(Event::Generic, "rename_to", to);
 }
 
 struct CopyOptions {
@@ -115,6 +125,9 @@ fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let copied = call.keys.read(&from).is_some()
         && (options.replace || !call.keys.touch(&to))
         && call.keys.copy(&from, &to);
+    if copied {
+        call.notify(Event::Generic, "copy_to", &to);
+    }
     call.out.integer(i64::from(copied));
     Ok(())
 }
@@ -126,6 +139,10 @@ fn move_key(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     let (from, to) = (call.key(0), call.key(0).in_db(db));
     let moved = call.keys.touch(&from) && !call.keys.touch(&to) && call.keys.rename(&from, &to);
+    if moved {
+        call.notify(Event::Generic, "move_from", &from);
+        call.notify(Event::Generic, "move_to", &to);
+    }
     call.out.integer(i64::from(moved));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::command::call::Call;
 use crate::error::Error;
-use crate::keyspace::Expiry;
+use crate::keyspace::{Event, Expiry};
 use crate::resp::number::{LongDouble, parse_i64};
 use crate::structs::entry::NewBody;
 use crate::value::string;
@@ -31,6 +31,7 @@ fn add(call: &mut Call<'_, '_>, increment: i64) -> Result<(), Error> {
     let overflow = Error::err("increment or decrement would overflow");
     let after = before.checked_add(increment).ok_or(overflow)?;
     call.keys.put(&key, string::TAG, NewBody::Int(after), Expiry::Keep);
+    call.notify(Event::String, "incrby", &key);
     call.out.integer(after);
     Ok(())
 }
@@ -49,6 +50,7 @@ pub(super) fn incrbyfloat(call: &mut Call<'_, '_>) -> Result<(), Error> {
     after.write_human(&mut text);
     call.out.bulk(&text);
     call.keys.put(&key, string::TAG, string::plain_owned(&mut text), Expiry::Keep);
+    call.notify(Event::String, "incrbyfloat", &key);
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 
 use crate::command::call::Call;
 use crate::command::expire_arguments::ExpireOption;
+use crate::command::key::remove_expiry;
 use crate::error::Error;
-use crate::keyspace::Key;
+use crate::keyspace::{Event, Key};
 use crate::resp::number::parse_i64;
 use crate::value::string;
 
@@ -31,6 +32,7 @@ pub(super) fn getdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.key(0);
     if reply_value(call, &key)? {
         call.keys.remove(&key);
+        call.notify(Event::Generic, "del", &key);
     }
     Ok(())
 }
@@ -58,14 +60,16 @@ pub(super) fn getex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match option {
         ExpireOption::Unsaid | ExpireOption::Keep => {}
         ExpireOption::Persist => {
-            call.keys.set_expire_ms(&key, None);
+            remove_expiry(call, &key);
         }
         ExpireOption::At(time) => {
             let at = time.resolve(call.spec.command.name, call.time)?;
             if time.form.is_absolute() && at <= call.time.unix_ms() {
                 call.keys.remove(&key);
+                call.notify(Event::Generic, "del", &key);
             } else {
                 call.keys.set_expire_ms(&key, Some(at));
+                call.notify(Event::Generic, "expire", &key);
             }
         }
     }

@@ -6,19 +6,24 @@ use crate::command::expire_arguments::{ExpireOption, ExpireTime, TimeForm};
 use crate::command::key_spec::{KeyPlace, KeyPlaces};
 use crate::command::table::key_use;
 use crate::error::Error;
-use crate::keyspace::{Access, Expiry, Key};
+use crate::keyspace::{Access, Event, Expiry, Key};
 use crate::resp::number::parse_i64;
 use crate::value::{Object, string};
 
 /// Stores a text under a key, over whatever it held. A time in the past deletes the key.
 fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
-    if let Expiry::At(ms) = expiry
-        && ms < keys.unix_ms()
-    {
-        keys.remove(key);
-        return;
+    if let Expiry::At(ms) = expiry {
+        if ms < keys.unix_ms() {
+            keys.remove(key);
+        } else {
+            keys.put(key, string::TAG, string::encode(text), expiry);
+        }
+        keys.notify(Event::String, "set", key);
+        keys.notify(Event::Generic, "expire", key);
+    } else {
+        keys.put(key, string::TAG, string::encode(text), expiry);
+        keys.notify(Event::String, "set", key);
     }
-    keys.put(key, string::TAG, string::encode(text), expiry);
 }
 
 /// The key of SET, which is read too if the old value is asked for or compared.
@@ -201,6 +206,7 @@ pub(super) fn delifeq(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let equal = holds(call.keys, &key, call.words[2])?;
     if equal {
         call.keys.remove(&key);
+        call.notify(Event::Generic, "del", &key);
     }
     call.out.integer(equal.into());
     Ok(())
@@ -216,10 +222,11 @@ pub(super) fn append(call: &mut Call<'_, '_>) -> Result<(), Error> {
             write_at(call.keys, &key, len, piece)
         }
         None => {
-            store(call.keys, &key, piece, Expiry::Never);
+            call.keys.put(&key, string::TAG, string::encode(piece), Expiry::Never);
             piece.len()
         }
     };
+    call.notify(Event::String, "append", &key);
     call.out.integer(len as i64);
     Ok(())
 }
@@ -233,6 +240,7 @@ pub(super) fn setrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if !piece.is_empty() {
         super::check_len(call, offset, piece.len())?;
         len = write_at(call.keys, &key, offset as usize, piece);
+        call.notify(Event::String, "setrange", &key);
     }
     call.out.integer(len as i64);
     Ok(())
