@@ -224,6 +224,40 @@ impl Config {
         self.number(const { place("proto-max-bulk-len") }) as usize
     }
 
+    /// `hash-max-listpack-entries` and `hash-max-listpack-value`.
+    pub(crate) fn hash_pack(&self) -> (usize, usize) {
+        let entries = self.number(const { place("hash-max-listpack-entries") });
+        (entries as usize, self.number(const { place("hash-max-listpack-value") }) as usize)
+    }
+
+    /// `set-max-listpack-entries` and `set-max-listpack-value`.
+    pub(crate) fn set_pack(&self) -> (usize, usize) {
+        let entries = self.number(const { place("set-max-listpack-entries") });
+        (entries as usize, self.number(const { place("set-max-listpack-value") }) as usize)
+    }
+
+    /// `zset-max-listpack-entries` and `zset-max-listpack-value`.
+    pub(crate) fn zset_pack(&self) -> (usize, usize) {
+        let entries = self.number(const { place("zset-max-listpack-entries") });
+        (entries as usize, self.number(const { place("zset-max-listpack-value") }) as usize)
+    }
+
+    /// `set-max-intset-entries`.
+    pub(crate) fn intset_entries(&self) -> usize {
+        self.number(const { place("set-max-intset-entries") }) as usize
+    }
+
+    /// `list-max-listpack-size`.
+    pub(crate) fn list_size(&self) -> i32 {
+        self.number(const { place("list-max-listpack-size") }) as i32
+    }
+
+    /// `stream-node-max-bytes` and `stream-node-max-entries`.
+    pub(crate) fn stream_node(&self) -> (usize, usize) {
+        let bytes = self.number(const { place("stream-node-max-bytes") });
+        (bytes as usize, self.number(const { place("stream-node-max-entries") }) as usize)
+    }
+
     /// `client-query-buffer-limit`: unfinished input that a session may keep, in bytes.
     #[inline]
     pub(crate) fn query_buffer_limit(&self) -> usize {

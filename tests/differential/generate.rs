@@ -7,14 +7,20 @@ use crate::words::{Group, TimeForm, database, float, index, integer, pattern};
 
 /// Makes the steps of one stream.
 pub(crate) struct Generator {
-    chance: Chance,
+    pub(crate) chance: Chance,
+    /// The family that the stream has in view.
+    kinds: &'static [Kind],
     /// The version of RESP that the stream speaks.
     version: u8,
 }
 
-/// Commands of a kind that is chosen as a whole, and how often.
-type Kind = (u64, fn(&mut Generator) -> Step);
+/// Commands of a kind that is chosen as a whole, and how often among its family.
+pub(crate) type Kind = (u64, fn(&mut Generator) -> Step);
 
+/// The kinds of each family. A stream has one of them in view; half of its steps are from there.
+const FAMILIES: &[&[Kind]] = &[KINDS];
+
+/// Strings, keys of every type, and the server.
 const KINDS: &[Kind] = &[
     (150, |stream| stream.data(Generator::set)),
     (120, |stream| stream.data(Generator::read)),
@@ -40,15 +46,21 @@ const KINDS: &[Kind] = &[
 ];
 
 impl Generator {
-    pub(crate) fn new(seed: u64, version: u8) -> Self {
-        Self { chance: Chance::new(seed), version }
+    /// A generator for the stream with this number, which chooses the family in view.
+    pub(crate) fn new(seed: u64, version: u8, number: u64) -> Self {
+        let kinds = FAMILIES[number as usize % FAMILIES.len()];
+        Self { chance: Chance::new(seed), kinds, version }
     }
 
     /// The next step.
     pub(crate) fn step(&mut self) -> Step {
-        let total = KINDS.iter().map(|(weight, _)| weight).sum();
+        let kinds = match self.chance.below(2) {
+            0 => self.kinds,
+            _ => FAMILIES[self.chance.below(FAMILIES.len() as u64) as usize],
+        };
+        let total = kinds.iter().map(|(weight, _)| weight).sum();
         let mut at = self.chance.below(total);
-        for (weight, make) in KINDS {
+        for (weight, make) in kinds {
             if at < *weight {
                 return make(self);
             }
@@ -58,7 +70,7 @@ impl Generator {
     }
 
     /// A command that may be spoiled: a word too many, too few, twice or wrong.
-    fn data(&mut self, make: fn(&mut Self) -> Command) -> Step {
+    pub(crate) fn data(&mut self, make: fn(&mut Self) -> Command) -> Step {
         let mut command = make(self);
         let chance = &mut self.chance;
         if chance.one_in(6) {
@@ -70,13 +82,25 @@ impl Generator {
         Step::one(command)
     }
 
+    /// A group of any type.
     fn group(&mut self) -> Group {
         Group::any(&mut self.chance)
+    }
+
+    /// A group for a command on strings, seldom one that holds something else.
+    fn string_group(&mut self) -> Group {
+        if self.chance.one_in(30) { self.group() } else { Group::string(&mut self.chance) }
     }
 
     fn key(&mut self) -> Vec<u8> {
         let group = self.group();
         group.key(&mut self.chance)
+    }
+
+    /// A command on a string's key, with arguments.
+    fn on_string(&mut self, name: &str, arguments: &[Vec<u8>]) -> Command {
+        let group = self.string_group();
+        [&[name.into(), group.key(&mut self.chance)], arguments].concat()
     }
 
     /// A command on one key, with arguments.
@@ -86,7 +110,7 @@ impl Generator {
     }
 
     fn set(&mut self) -> Command {
-        let group = self.group();
+        let group = self.string_group();
         let chance = &mut self.chance;
         let (key, value) = (group.key(chance), group.value(chance));
         let seconds = TimeForm::SECONDS.time(chance);
@@ -112,10 +136,10 @@ impl Generator {
     fn read(&mut self) -> Command {
         let (start, end) = (index(&mut self.chance), index(&mut self.chance));
         match self.chance.below(10) {
-            0..=2 => self.on_key("GET", &[]),
-            3 => self.on_key("GETDEL", &[]),
+            0..=2 => self.on_string("GET", &[]),
+            3 => self.on_string("GETDEL", &[]),
             4 | 5 => {
-                let mut command = self.on_key("GETEX", &[]);
+                let mut command = self.on_string("GETEX", &[]);
                 match self.chance.below(4) {
                     0 => {}
                     1 => command.push(b"PERSIST".into()),
@@ -123,14 +147,14 @@ impl Generator {
                 }
                 command
             }
-            6 => self.on_key("STRLEN", &[]),
-            7 => self.on_key("SUBSTR", &[start, end]),
-            _ => self.on_key("GETRANGE", &[start, end]),
+            6 => self.on_string("STRLEN", &[]),
+            7 => self.on_string("SUBSTR", &[start, end]),
+            _ => self.on_string("GETRANGE", &[start, end]),
         }
     }
 
     fn change(&mut self) -> Command {
-        let group = self.group();
+        let group = self.string_group();
         let chance = &mut self.chance;
         let (key, mut value) = (group.key(chance), group.value(chance));
         if chance.one_in(2) {
@@ -143,7 +167,7 @@ impl Generator {
             Group::Long if chance.one_in(20) => chance.pick(&FAR).into(),
             Group::Short if chance.one_in(12) => chance.pick(&NEAR).into(),
             Group::Integer | Group::Real => chance.below(3).to_string().into(),
-            Group::Short | Group::Long => chance.below(60).to_string().into(),
+            _ => chance.below(60).to_string().into(),
         };
         vec![b"SETRANGE".into(), key, offset, value]
     }
@@ -169,7 +193,7 @@ impl Generator {
         let name = *self.chance.pick(&[&"MGET", &"MSET", &"MSETNX", &"MGET"]);
         let mut command = words(&[name]);
         for _ in 0..1 + self.chance.below(4) {
-            let group = self.group();
+            let group = self.string_group();
             command.push(group.key(&mut self.chance));
             if name != "MGET" {
                 command.push(group.value(&mut self.chance));

@@ -24,10 +24,10 @@ use step::Step;
 
 /// Steps of a stream before the next one starts from empty. A failure takes the longer to shrink
 /// the more there are.
-const STREAM_LEN: u64 = 5_000;
+const STREAM_LEN: u64 = 2_500;
 
 /// Commands in each version of RESP, unless KEYSLOT_COMMANDS says otherwise.
-const COMMANDS: u64 = 20_000;
+const COMMANDS: u64 = 30_000;
 
 #[test]
 fn replies_in_resp2_are_those_of_redis() {
@@ -46,7 +46,7 @@ fn compare(version: u8) {
     let mut pair = Pair::start(version);
     for number in 0..commands.div_ceil(STREAM_LEN) {
         let stream_seed = seed ^ (number << 40) ^ (u64::from(version) << 36);
-        let mut generator = Generator::new(stream_seed, version);
+        let mut generator = Generator::new(stream_seed, version, number);
         let len = STREAM_LEN.min(commands - number * STREAM_LEN);
         let steps: Vec<_> = (0..len).map(|_| generator.step()).collect();
         if let Err(difference) = pair.run(&steps) {

@@ -13,10 +13,26 @@ pub(crate) enum Group {
     Integer,
     /// Mostly numbers of any kind.
     Real,
+    /// Mostly of the type that its name says.
+    List,
+    Set,
+    Zset,
+    Hash,
+    Stream,
 }
 
 impl Group {
     pub(crate) fn any(chance: &mut Chance) -> Self {
+        const COLLECTIONS: [Group; 5] =
+            [Group::List, Group::Set, Group::Zset, Group::Hash, Group::Stream];
+        match chance.below(8) {
+            0..=2 => COLLECTIONS[chance.below(5) as usize],
+            _ => Self::string(chance),
+        }
+    }
+
+    /// A group whose keys hold strings.
+    pub(crate) fn string(chance: &mut Chance) -> Self {
         match chance.below(24) {
             0 | 1 => Self::Long,
             2..=4 => Self::Integer,
@@ -34,6 +50,11 @@ impl Group {
             Self::Long => chance.pick::<[u8]>(&[b"long1", b"long2", b"long3"]).to_vec(),
             Self::Integer => chance.pick::<[u8]>(&[b"n1", b"n2", b"n3"]).to_vec(),
             Self::Real => chance.pick::<[u8]>(&[b"r1", b"r2"]).to_vec(),
+            Self::List => chance.pick::<[u8]>(&[b"l1", b"l2", b"l3"]).to_vec(),
+            Self::Set => chance.pick::<[u8]>(&[b"s1", b"s2", b"s3"]).to_vec(),
+            Self::Zset => chance.pick::<[u8]>(&[b"z1", b"z2", b"z3"]).to_vec(),
+            Self::Hash => chance.pick::<[u8]>(&[b"h1", b"h2", b"h3"]).to_vec(),
+            Self::Stream => chance.pick::<[u8]>(&[b"x1", b"x2", b"x3"]).to_vec(),
             Self::Short if chance.one_in(6) => chance.pick::<[u8]>(&STRANGE).to_vec(),
             Self::Short => chance.pick::<[u8]>(&USUAL).to_vec(),
         }
@@ -45,7 +66,9 @@ impl Group {
             Self::Long => long_value(chance),
             Self::Integer => integer(chance),
             Self::Real => float(chance),
-            Self::Short => value(chance),
+            Self::Short | Self::List | Self::Set | Self::Zset | Self::Hash | Self::Stream => {
+                value(chance)
+            }
         }
     }
 }

@@ -142,7 +142,7 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if ttl_ms < 0 {
         return Err(Error::err("Invalid TTL value, must be >= 0"));
     }
-    let mut value = dump::restore(call.words[3], super::string::len_max(call))?;
+    let mut value = dump::restore(call.words[3], &call.env.limits())?;
     let now_ms = call.time.unix_ms();
     let expiry = expiry(ttl_ms, options.absolute, now_ms);
     if matches!(expiry, Expiry::At(ms) if ms <= now_ms) {

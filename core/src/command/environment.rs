@@ -5,6 +5,7 @@ use super::card::Registry;
 use super::stats::Stats;
 use crate::cluster::{Cluster, Topology};
 use crate::config::Config;
+use crate::value::{Limits, PackLimits};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -77,6 +78,22 @@ impl Environment {
         };
         *environment.replication_id.lock() = random_name(!seed ^ now_ms.rotate_left(32));
         environment
+    }
+
+    /// Up to where values are kept packed, and how long strings may grow.
+    pub(crate) fn limits(&self) -> Limits {
+        let pack = |(entries, value_len)| PackLimits { entries, value_len };
+        let (stream_node_bytes, stream_node_entries) = self.config.stream_node();
+        Limits {
+            hash: pack(self.config.hash_pack()),
+            set: pack(self.config.set_pack()),
+            zset: pack(self.config.zset_pack()),
+            intset_entries: self.config.intset_entries(),
+            list_size: self.config.list_size(),
+            stream_node_bytes,
+            stream_node_entries,
+            string_len: self.config.proto_max_bulk_len() as u64,
+        }
     }
 
     /// The next number of a sequence that the seed determines (splitmix64 by Steele, Lea and

@@ -217,22 +217,22 @@ pub(super) const SETTINGS: &[Setting] = &[
     flag("activerehashing", true).kept("Tables here grow a segment at a time in any case."),
     // How values are encoded.
     number("hash-max-listpack-entries", 512, 0, LONG, "").alias_of("hash-max-ziplist-entries")
-        .kept("Fields of a hash that is kept packed."),
+        .engine("Fields of a hash that is kept packed."),
     memory("hash-max-listpack-value", 64, 0, LONG as u64).alias_of("hash-max-ziplist-value")
-        .kept("The longest field or value of a hash that is kept packed."),
+        .engine("The longest field or value of a hash that is kept packed."),
     number("list-max-listpack-size", -2, i32::MIN as i64, INT, "").alias_of("list-max-ziplist-size")
-        .kept("Size of a list's node: elements, or -1 to -5 for 4 to 64 kB."),
+        .engine("Size of a list's node: elements, or -1 to -5 for 4 to 64 kB."),
     number("list-compress-depth", 0, 0, INT, "").kept("Nodes at a list's ends left uncompressed."),
-    number("set-max-intset-entries", 512, 0, LONG, "").kept("Members of a set kept as integers."),
-    number("set-max-listpack-entries", 128, 0, LONG, "").kept("Members of a set kept packed."),
-    memory("set-max-listpack-value", 64, 0, LONG as u64).kept("The longest member so kept."),
+    number("set-max-intset-entries", 512, 0, LONG, "").engine("Members of a set kept as integers."),
+    number("set-max-listpack-entries", 128, 0, LONG, "").engine("Members of a set kept packed."),
+    memory("set-max-listpack-value", 64, 0, LONG as u64).engine("The longest member so kept."),
     number("zset-max-listpack-entries", 128, 0, LONG, "").alias_of("zset-max-ziplist-entries")
-        .kept("Members of a sorted set that is kept packed."),
+        .engine("Members of a sorted set that is kept packed."),
     memory("zset-max-listpack-value", 64, 0, LONG as u64).alias_of("zset-max-ziplist-value")
-        .kept("The longest member of a sorted set that is kept packed."),
+        .engine("The longest member of a sorted set that is kept packed."),
     memory("hll-sparse-max-bytes", 3000, 0, LONG as u64).kept("The largest sparse HyperLogLog."),
-    memory("stream-node-max-bytes", 4096, 0, LONG as u64).kept("The largest node of a stream."),
-    number("stream-node-max-entries", 100, 0, LONG, "").kept("Entries in a node of a stream."),
+    memory("stream-node-max-bytes", 4096, 0, LONG as u64).engine("The largest node of a stream."),
+    number("stream-node-max-entries", 100, 0, LONG, "").engine("Entries in a node of a stream."),
     text("locale-collate", "").kept("How SORT ALPHA compares; only bytewise order is known."),
     // Sessions: who may do what, and what they hear of.
     text("requirepass", "").engine("Password of the default user; none if empty."),

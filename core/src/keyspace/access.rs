@@ -10,7 +10,7 @@ use crate::structs::entry::{Body, NewBody};
 use crate::structs::prefetch::prefetch;
 use crate::structs::table::{Place, SegmentedTable};
 use crate::time::Moment;
-use crate::value::{Object, Record};
+use crate::value::{self, Object, Record};
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering::Relaxed;
@@ -38,6 +38,15 @@ pub(crate) struct AccessStats {
     pub(crate) expired: u64,
     /// Changes made to keys.
     pub(crate) changes: u64,
+}
+
+/// What [`Access::change`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Changed<R> {
+    /// What the change returned.
+    pub(crate) result: R,
+    /// Whether the value was empty then, and the key is gone.
+    pub(crate) emptied: bool,
 }
 
 type Guard<'k> = MutexGuard<'k, Shard>;
@@ -216,18 +225,50 @@ impl<'k> Access<'k> {
         }
     }
 
-    /// Lets `change` work on the boxed object of a key. None if there is no such key or its value
-    /// lies inside its record.
-    pub(crate) fn change_object<R>(
+    /// Lets `change` work on the value of a key. It returns how many changes it made, which count,
+    /// with its result; key and expiry must stay. A collection that is empty then is deleted with
+    /// its key. None if there is no such key.
+    pub(crate) fn change<R, E>(
         &mut self,
         key: &Key<'_>,
-        change: impl FnOnce(&mut Object) -> R,
-    ) -> Option<R> {
-        let place = self.live_place(key)?;
+        change: impl FnOnce(&mut Record) -> Result<(u64, R), E>,
+    ) -> Result<Option<Changed<R>>, E> {
+        let Some(place) = self.live_place(key) else { return Ok(None) };
         let at = self.keyspace.slot_in_shard(key.slot);
-        let result = self.partition_mut(key)?.change_object(at, place, change)?;
-        self.stats.changes += 1;
-        Some(result)
+        let clock = (!self.no_touch).then(|| self.access_clock());
+        let partition = self.partition_or_new(key);
+        let (result, emptied) = partition.change(at, place, |record| {
+            let result = change(record);
+            if let Some(clock) = clock {
+                record.set_clock(clock);
+            }
+            (result, value::is_empty_collection(record))
+        });
+        if emptied {
+            let record = self.take_place(key, place);
+            self.bury(record.into_boxed());
+        }
+        let (changes, result) = result?;
+        self.stats.changes += changes;
+        Ok(Some(Changed { result, emptied }))
+    }
+
+    #[allow(dead_code)]
+    /// As [`Access::change`], on a key that is made with an empty value first if there is none.
+    pub(crate) fn change_or_new<R, E>(
+        &mut self,
+        key: &Key<'_>,
+        tag: u8,
+        empty: NewValue<'_>,
+        change: impl FnOnce(&mut Record) -> Result<(u64, R), E>,
+    ) -> Result<Changed<R>, E> {
+        if !self.contains(key) {
+            let changes = self.stats.changes;
+            self.put(key, tag, empty, Expiry::Never);
+            self.stats.changes = changes;
+        }
+        let changed = self.change(key, change)?;
+        Ok(changed.expect("it was there or was made"))
     }
 
     /// Sets, changes or removes the expiry time of a key. Returns whether the key exists.

@@ -145,18 +145,18 @@ impl Partition {
         previous
     }
 
-    /// Lets `change` work on the boxed object, and counts its bytes anew.
-    pub(super) fn change_object<R>(
+    /// Lets `change` work on a record's value, and counts its bytes anew. Key and expiry must stay.
+    pub(super) fn change<R>(
         &mut self,
         at: usize,
         place: Place,
-        change: impl FnOnce(&mut Object) -> R,
-    ) -> Option<R> {
-        let object = self.slots[at].at_mut(place).boxed_mut()?;
-        self.record_bytes -= object.footprint();
-        let result = change(object);
-        self.record_bytes += object.footprint();
-        Some(result)
+        change: impl FnOnce(&mut Record) -> R,
+    ) -> R {
+        let record = self.slots[at].at_mut(place);
+        let before = footprint_of(record);
+        let result = change(record);
+        self.record_bytes = self.record_bytes - before + footprint_of(record);
+        result
     }
 
     pub(super) fn set_expire(

@@ -294,12 +294,15 @@ fn carry_out(keyspace: &Keyspace, clock: &ManualClock, twin: &mut Twin, step: &S
             }
         }
         Step::Append(key, len) => {
-            let grow = |object: &mut Object| match object {
-                Object::String(bytes) => bytes.extend(std::iter::repeat_n(b'z', *len)),
+            let grow = |record: &mut Record| {
+                if let Some(Object::String(bytes)) = record.boxed_mut() {
+                    bytes.extend(std::iter::repeat_n(b'z', *len));
+                }
+                Ok::<_, ()>((1, ()))
             };
-            let done = access.change_object(&keyspace.locate(key.0, &bytes(*key)), grow);
+            let done = access.change(&keyspace.locate(key.0, &bytes(*key)), grow).unwrap();
+            assert_eq!(done.is_some(), twin.live(*key).is_some());
             let boxed = matches!(twin.live(*key), Some((Value::Boxed(_), _)));
-            assert_eq!(done.is_some(), boxed);
             if let Some((Value::Boxed(bytes), _)) = twin.keys.get_mut(key).filter(|_| boxed) {
                 bytes.extend(std::iter::repeat_n(b'z', *len));
             }

@@ -16,10 +16,12 @@
 //! saves four bytes a key.
 
 use super::arena;
+use super::listpack::Buffer;
 use super::prefetch::prefetch;
 use std::alloc::Layout;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 const CLOCK_BITS: u32 = 24;
@@ -33,6 +35,9 @@ pub(crate) const CLOCK_MAX: u32 = (1 << CLOCK_BITS) - 1;
 const ALIGN: usize = 8;
 const NARROW_KEY_LEN_MAX: usize = u8::MAX as usize;
 const NARROW_BODY_LEN_MAX: usize = u16::MAX as usize;
+/// Larger entries grow in steps, so that a long body that is changed often seldom moves.
+const COARSE_FROM: usize = 4096;
+const COARSE_STEP: usize = 512;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -123,7 +128,11 @@ impl Shape {
     /// The layout rounds up to what the allocator would hand out anyway, so that a body may change
     /// its length a little without a new allocation.
     fn layout(self) -> Layout {
-        Layout::from_size_align(arena::usable(self.size()), ALIGN)
+        let mut size = self.size();
+        if size > COARSE_FROM {
+            size = size.next_multiple_of(COARSE_STEP);
+        }
+        Layout::from_size_align(arena::usable(size), ALIGN)
             .expect("key and body are below 4 GiB each")
     }
 }
@@ -257,6 +266,53 @@ impl<O> Entry<O> {
         previous
     }
 
+    /// The bytes of a body that is bytes, to be changed where they are.
+    pub(crate) fn body_bytes_mut(&mut self) -> Option<&mut [u8]> {
+        let shape = self.shape();
+        if shape.class != Class::Bytes {
+            return None;
+        }
+        // SAFETY: the body lies there within the allocation, and `&mut self` makes the access
+        // exclusive.
+        Some(unsafe {
+            std::slice::from_raw_parts_mut(self.start.as_ptr().add(shape.body_at()), shape.body_len)
+        })
+    }
+
+    /// Puts bytes in the place of others in a body that is bytes; what follows them moves.
+    ///
+    /// # Panics
+    /// If the body is no bytes, or the range is not within it.
+    pub(crate) fn splice_body(&mut self, range: Range<usize>, with: &[u8]) {
+        let old = self.shape();
+        assert!(old.class == Class::Bytes && range.start <= range.end);
+        assert!(range.end <= old.body_len);
+        let body_len = old.body_len - range.len() + with.len();
+        let new = Shape::new(Class::Bytes, old.expires, old.key_len, body_len);
+        let (at, tail_len) = (old.body_at(), old.body_len - range.end);
+        if new.key_at() == old.key_at() && new.layout() == old.layout() {
+            let tail_at = at + range.start + with.len();
+            // SAFETY: both places of the tail lie within the body as it is or as it will be, and
+            // so within the allocation, which fits either; `copy` lets them overlap.
+            unsafe {
+                let tail = self.start.as_ptr().add(at + range.end);
+                std::ptr::copy(tail, self.start.as_ptr().add(tail_at), tail_len);
+            }
+            self.write_at(at + range.start, with);
+            self.write_head(new, self.tag(), self.clock());
+            return;
+        }
+        let mut moved = Self::allocate(new, self.tag(), self.clock());
+        if let Some(expire_ms) = self.expire_ms() {
+            moved.write_at(new.expire_at(), &expire_ms.to_ne_bytes());
+        }
+        moved.write_at(new.key_at(), self.bytes_at(old.key_at(), old.key_len + range.start));
+        moved.write_at(new.body_at() + range.start, with);
+        let tail = self.bytes_at(at + range.end, tail_len);
+        moved.write_at(new.body_at() + range.start + with.len(), tail);
+        *self = moved;
+    }
+
     /// Sets, changes or removes the expiry time.
     pub(crate) fn set_expire_ms(&mut self, expire_ms: Option<u64>) {
         let old = self.shape();
@@ -283,7 +339,7 @@ impl<O> Entry<O> {
 
     /// Bytes that the entry itself takes from the allocator, without a boxed object.
     pub(crate) fn footprint(&self) -> usize {
-        arena::footprint(self.shape().size())
+        arena::footprint(self.shape().layout().size())
     }
 
     /// Starts to bring the entry's first cache lines near: those of a 32-byte key and a 64-byte
@@ -404,6 +460,23 @@ impl<O> Entry<O> {
     }
 }
 
+impl<O> Buffer for Entry<O> {
+    fn bytes(&self) -> &[u8] {
+        match self.body() {
+            Body::Bytes(bytes) => bytes,
+            Body::Int(_) | Body::Boxed(_) => unreachable!("the caller knows that it is bytes"),
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.body_bytes_mut().expect("the caller knows that it is bytes")
+    }
+
+    fn splice(&mut self, range: Range<usize>, with: &[u8]) {
+        self.splice_body(range, with);
+    }
+}
+
 impl<O> Drop for Entry<O> {
     fn drop(&mut self) {
         drop(self.take_boxed(self.shape()));
@@ -480,6 +553,7 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
+        Splice(prop::sample::Index, usize, Vec<u8>),
         Body(u8, TwinBody),
         Expire(Option<u64>),
         Clock(u32),
@@ -487,6 +561,8 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
+            (any::<prop::sample::Index>(), 0usize..90, prop::collection::vec(any::<u8>(), 0..90))
+                .prop_map(|(at, cut, with)| Step::Splice(at, cut, with)),
             (0u8..16, body()).prop_map(|(tag, body)| Step::Body(tag, body)),
             any::<Option<u64>>().prop_map(Step::Expire),
             (0..=CLOCK_MAX).prop_map(Step::Clock),
@@ -508,6 +584,15 @@ mod tests {
             let mut entry = Entry::new(&key, 1, twin.body.new_body(), None, 9);
             for step in steps {
                 match step {
+                    Step::Splice(at, cut, with) => {
+                        if let TwinBody::Bytes(bytes) = &mut twin.body {
+                            let start = at.index(bytes.len() + 1);
+                            let range = start..bytes.len().min(start + cut);
+                            entry.splice_body(range.clone(), &with);
+                            bytes.splice(range, with);
+                            prop_assert_eq!(entry.body_bytes_mut().unwrap(), &bytes[..]);
+                        }
+                    }
                     Step::Body(tag, body) => {
                         let held = entry.set_body(tag, body.new_body());
                         let expected = match &twin.body {

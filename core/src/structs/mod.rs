@@ -5,6 +5,8 @@ pub(crate) mod allocation;
 pub(crate) mod arena;
 mod buckets;
 pub(crate) mod entry;
+#[allow(dead_code)]
+pub(crate) mod listpack;
 pub(crate) mod prefetch;
 pub(crate) mod sorted;
 pub(crate) mod table;

@@ -16,7 +16,7 @@ mod read;
 mod write;
 
 use super::string;
-use super::{Object, Record};
+use super::{Limits, Object, Record};
 use crate::error::Error;
 use crate::structs::entry::{Body, NewBody};
 use crc_fast::CrcAlgorithm::Crc64Redis;
@@ -79,34 +79,44 @@ fn open(payload: &[u8]) -> Option<&[u8]> {
 }
 
 /// A value read from a payload, on its way into a record.
-#[derive(Debug, PartialEq, Eq)]
+#[allow(dead_code)]
+#[derive(Debug)]
 pub(crate) enum Restored<'p> {
     /// A string that was written as an integer.
     Integer(i64),
     /// A string.
     Text(Cow<'p, [u8]>),
+    /// A value that lies inside its record as these bytes, with its tag.
+    Packed(u8, Cow<'p, [u8]>),
+    /// A value of its own allocation, with its tag.
+    Boxed(u8, Option<Box<Object>>),
 }
 
 impl Restored<'_> {
-    /// The tag and the body of its record. A long buffer moves into the body.
+    /// The tag and the body of its record. A long buffer and an object move into the body, so that
+    /// it is to be called once.
     pub(crate) fn take(&mut self) -> (u8, NewBody<'_, Object>) {
-        let body = match self {
-            Self::Integer(value) => NewBody::Int(*value),
-            Self::Text(Cow::Borrowed(text)) => string::encode(text),
-            Self::Text(Cow::Owned(text)) => string::encode_owned(text),
-        };
-        (string::TAG, body)
+        match self {
+            Self::Integer(value) => (string::TAG, NewBody::Int(*value)),
+            Self::Text(Cow::Borrowed(text)) => (string::TAG, string::encode(text)),
+            Self::Text(Cow::Owned(text)) => (string::TAG, string::encode_owned(text)),
+            Self::Packed(tag, bytes) => (*tag, NewBody::Bytes(bytes)),
+            Self::Boxed(tag, object) => {
+                let object = object.take().expect("it is taken once");
+                (*tag, NewBody::Boxed(object))
+            }
+        }
     }
 }
 
-/// Reads a payload. A compressed string that would be longer than `len_max` bytes is refused, so
-/// that a small payload cannot ask for all memory.
+/// Reads a payload. `limits` say how a collection is kept, and how long a compressed string may be,
+/// so that a small payload cannot ask for all memory.
 ///
 /// # Errors
 /// `ERR DUMP payload version or checksum are wrong`; `ERR Bad data format` if the payload is not
 /// exactly one value of a known type.
-pub(crate) fn restore(payload: &[u8], len_max: u64) -> Result<Restored<'_>, Error> {
-    let mut reader = Reader::new(open(payload).ok_or(BAD_SEAL)?, len_max);
+pub(crate) fn restore<'p>(payload: &'p [u8], limits: &Limits) -> Result<Restored<'p>, Error> {
+    let mut reader = Reader::new(open(payload).ok_or(BAD_SEAL)?, limits.string_len);
     let value = match reader.byte() {
         Some(TYPE_STRING) => reader.string(),
         Some(_) | None => None,
@@ -119,7 +129,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LEN_MAX: u64 = 1 << 20;
+    const LIMITS: Limits = Limits { string_len: 1 << 20, ..Limits::DEFAULT };
 
     /// Texts, and how redis-server 7.0 dumps them: the value, and the checksum of its seal.
     const REDIS_PAYLOADS: &[(&[u8], &[u8], &[u8; CHECKSUM_LEN])] = &[
@@ -153,7 +163,7 @@ mod tests {
 
     /// Restores into a record, and reads the text from there.
     fn restored(payload: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut value = restore(payload, LEN_MAX)?;
+        let mut value = restore(payload, &LIMITS)?;
         let (tag, body) = value.take();
         let record = Record::new(b"key", tag, body, None, 0);
         Ok(string::read(&record).unwrap().to_vec())
@@ -241,7 +251,8 @@ mod tests {
         value.extend(b"\0a\xe0\xff\0");
         let payload = sealed(&value);
         assert_eq!(restored(&payload), Ok(vec![b'a'; 265]));
-        assert_eq!(restore(&payload, 264), Err(BAD_DATA));
+        let limits = Limits { string_len: 264, ..LIMITS };
+        assert_eq!(restore(&payload, &limits).err(), Some(BAD_DATA));
     }
 
     #[test]

@@ -1,9 +1,24 @@
 //! The types by their Redis names, with their encodings private. Knows no key, no time, no command.
 
 pub(crate) mod dump;
+pub(crate) mod limits;
 pub(crate) mod string;
 
+pub(crate) use limits::{Limits, PackLimits};
+
+use crate::resp::number::parse_i64;
 use crate::structs::entry::{Body, Entry};
+use crate::structs::listpack::Element;
+
+/// What a text is kept as in a listpack: the number whose canonical form it is, or its bytes.
+#[inline]
+#[allow(dead_code)]
+pub(crate) fn element(text: &[u8]) -> Element<'_> {
+    match parse_i64(text) {
+        Some(value) => Element::Int(value),
+        None => Element::Bytes(text),
+    }
+}
 
 /// A key with its value, as the keyspace holds it.
 pub(crate) type Record = Entry<Object>;
@@ -42,6 +57,15 @@ const RAW: u8 = 0b1000;
 pub(crate) fn encoding(record: &Record) -> &'static str {
     match Type::of(record) {
         Type::String => string::encoding(record),
+    }
+}
+
+/// Whether the record holds a collection without members, which is on its way to be deleted: only a
+/// string may be empty.
+#[inline]
+pub(crate) fn is_empty_collection(record: &Record) -> bool {
+    match Type::of(record) {
+        Type::String => false,
     }
 }
 

@@ -191,6 +191,26 @@ pub(crate) fn write_at(text: &mut Vec<u8>, offset: usize, piece: &[u8]) {
     }
 }
 
+/// As [`write_at`], on the string of a record. Returns its new length.
+pub(crate) fn write_into(record: &mut Record, offset: usize, piece: &[u8]) -> usize {
+    if let Some(Object::String(text)) = record.boxed_mut() {
+        write_at(text, offset, piece);
+        return text.len();
+    }
+    let end = offset + piece.len();
+    if record.tag() == TAG_RAW
+        && let Some(inside) = record.body_bytes_mut().and_then(|text| text.get_mut(offset..end))
+    {
+        inside.copy_from_slice(piece);
+        return len(record).unwrap_or(end);
+    }
+    let mut text = read(record).map(|text| text.to_vec()).unwrap_or_default();
+    write_at(&mut text, offset, piece);
+    let len = text.len();
+    record.set_body(TAG_RAW, plain_owned(&mut text));
+    len
+}
+
 /// Makes room for `len` bytes, and for more where the string has grown before.
 fn reserve(text: &mut Vec<u8>, len: usize) {
     if len <= text.capacity() {

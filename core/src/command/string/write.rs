@@ -8,7 +8,8 @@ use crate::command::table::key_use;
 use crate::error::Error;
 use crate::keyspace::{Access, Event, Expiry, Key};
 use crate::resp::number::parse_i64;
-use crate::value::{Object, string};
+use crate::value::string;
+use std::convert::Infallible;
 
 /// Stores a text under a key, over whatever it held. A time in the past deletes the key.
 fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
@@ -249,20 +250,17 @@ pub(super) fn setrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
 /// Writes `piece` into the string of a key, in place if it has a buffer of its own. Returns its
 /// new length. A key that does not exist is an empty string.
 fn write_at(keys: &mut Access<'_>, key: &Key<'_>, offset: usize, piece: &[u8]) -> usize {
-    let in_place = |object: &mut Object| match object {
-        Object::String(text) => {
-            string::write_at(text, offset, piece);
-            text.len()
+    let written = keys.change(key, |record| {
+        let len = string::write_into(record, offset, piece);
+        Ok::<_, Infallible>((1, len))
+    });
+    match written {
+        Ok(Some(changed)) => changed.result,
+        Ok(None) => {
+            let mut text = Vec::new();
+            string::write_at(&mut text, offset, piece);
+            keys.put(key, string::TAG_RAW, string::plain_owned(&mut text), Expiry::Keep);
+            offset + piece.len()
         }
-    };
-    if let Some(len) = keys.change_object(key, in_place) {
-        keys.touch(key);
-        return len;
     }
-    let text = keys.peek(key).map(|record| string::read(record).map(|text| text.to_vec()));
-    let mut text = text.and_then(Result::ok).unwrap_or_default();
-    string::write_at(&mut text, offset, piece);
-    let len = text.len();
-    keys.put(key, string::TAG_RAW, string::plain_owned(&mut text), Expiry::Keep);
-    len
 }

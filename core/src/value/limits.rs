@@ -1,0 +1,45 @@
+//! Up to where values are kept packed. The settings of these names decide; who reads them hands
+//! the limits down.
+
+/// Up to where a collection is kept in a listpack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)]
+pub(crate) struct PackLimits {
+    /// `*-max-listpack-entries`: members, or pairs.
+    pub(crate) entries: usize,
+    /// `*-max-listpack-value`: bytes of the longest member, field or value.
+    pub(crate) value_len: usize,
+}
+
+/// The limits of all types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) hash: PackLimits,
+    pub(crate) set: PackLimits,
+    pub(crate) zset: PackLimits,
+    /// `set-max-intset-entries`: members of a set of integers.
+    pub(crate) intset_entries: usize,
+    /// `list-max-listpack-size`: elements of a list's node, or -1 to -5 for 4 to 64 KiB.
+    pub(crate) list_size: i32,
+    /// `stream-node-max-bytes`: bytes of a stream's node; zero for no limit.
+    pub(crate) stream_node_bytes: usize,
+    /// `stream-node-max-entries`: entries of a stream's node; zero for no limit.
+    pub(crate) stream_node_entries: usize,
+    /// `proto-max-bulk-len`: bytes of the longest string.
+    pub(crate) string_len: u64,
+}
+
+#[cfg(test)]
+impl Limits {
+    /// Redis's defaults.
+    pub(crate) const DEFAULT: Self = Self {
+        hash: PackLimits { entries: 512, value_len: 64 },
+        set: PackLimits { entries: 128, value_len: 64 },
+        zset: PackLimits { entries: 128, value_len: 64 },
+        intset_entries: 512,
+        list_size: -2,
+        stream_node_bytes: 4096,
+        stream_node_entries: 100,
+        string_len: 512 << 20,
+    };
+}
