@@ -14,6 +14,13 @@ use std::time::{Duration, Instant};
 
 /// What COMMAND INFO and COMMAND DOCS say otherwise than Redis 7.0 does, and why.
 const CHANGED: &[(&str, &str, &str)] = &[
+    ("bitcount", "arguments", "7.2 names them otherwise, and Valkey 8.0 has no need of an end"),
+    ("bitcount", "history", "Valkey 8.0 has no need of an end"),
+    ("bitfield", "arguments", "7.2 names them otherwise"),
+    ("bitfield_ro", "arguments", "7.2 names them otherwise"),
+    ("bitop", "arguments", "7.2 names the operations"),
+    ("bitop", "history", "8.2 has more operations"),
+    ("bitpos", "arguments", "7.2 names them otherwise"),
     ("client|list", "arguments", "7.2 names them otherwise"),
     ("client|reply", "arguments", "7.2 names them otherwise"),
     ("client|setname", "tips", "7.2 asks for all nodes"),

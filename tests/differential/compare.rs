@@ -124,6 +124,22 @@ struct Known {
 
 const KNOWN: &[Known] = &[
     Known {
+        reason: "7.2 reads the ranges of BITCOUNT and BITPOS before it looks whether there is a key",
+        is: |command, ours, theirs| {
+            (starts_with(command, &["BITCOUNT"]) || starts_with(command, &["BITPOS"]))
+                && is_error(ours, "ERR ")
+                && (matches!(theirs, Reply::Integer(0 | -1)) || is_error(theirs, "WRONGTYPE "))
+        },
+    },
+    Known {
+        reason: "Valkey 8.0 takes BITCOUNT with a start alone",
+        is: |command, _, theirs| {
+            starts_with(command, &["BITCOUNT"])
+                && command.len() == 3
+                && is_error(theirs, "ERR syntax error")
+        },
+    },
+    Known {
         reason: "7.2 takes COMMAND GETKEYS of a lone name and then says what is wrong with that",
         is: |command, ours, theirs| {
             starts_with(command, &["COMMAND", "GETKEYS"])

@@ -18,7 +18,7 @@ pub(crate) struct Generator {
 pub(crate) type Kind = (u64, fn(&mut Generator) -> Step);
 
 /// The kinds of each family. A stream has one of them in view; half of its steps are from there.
-const FAMILIES: &[&[Kind]] = &[KINDS];
+const FAMILIES: &[&[Kind]] = &[KINDS, crate::bitmaps::KINDS];
 
 /// Strings, keys of every type, and the server.
 const KINDS: &[Kind] = &[
@@ -88,7 +88,7 @@ impl Generator {
     }
 
     /// A group for a command on strings, seldom one that holds something else.
-    fn string_group(&mut self) -> Group {
+    pub(crate) fn string_group(&mut self) -> Group {
         if self.chance.one_in(30) { self.group() } else { Group::string(&mut self.chance) }
     }
 
@@ -98,7 +98,7 @@ impl Generator {
     }
 
     /// A command on a string's key, with arguments.
-    fn on_string(&mut self, name: &str, arguments: &[Vec<u8>]) -> Command {
+    pub(crate) fn on_string(&mut self, name: &str, arguments: &[Vec<u8>]) -> Command {
         let group = self.string_group();
         [&[name.into(), group.key(&mut self.chance)], arguments].concat()
     }

@@ -8,6 +8,7 @@
 //! ```
 //! A failure prints the seed and the shortest stream that shows it.
 
+mod bitmaps;
 mod chance;
 mod compare;
 mod generate;

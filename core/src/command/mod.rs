@@ -1,6 +1,7 @@
 //! Words to calls: the command table, and a file of handlers for each family. Locks, routing and
 //! batches are the engine's business; values are `value`'s.
 
+mod bitmap;
 mod call;
 mod card;
 mod client;

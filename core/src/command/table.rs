@@ -19,6 +19,7 @@ pub(crate) type FindKeys = fn(&[&[u8]]) -> Option<KeyPlaces>;
 /// What a command is about, as COMMAND DOCS groups it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
+    Bitmap,
     Cluster,
     Connection,
     Generic,
@@ -30,6 +31,7 @@ impl Group {
     /// The name that COMMAND DOCS prints.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Bitmap => "bitmap",
             Self::Cluster => "cluster",
             Self::Connection => "connection",
             Self::Generic => "generic",
@@ -41,6 +43,7 @@ impl Group {
     /// The [`category`]s of its commands, unless their entries say others.
     fn categories(self) -> u32 {
         match self {
+            Self::Bitmap => category::BITMAP,
             Self::Cluster | Self::Server => 0,
             Self::Connection => category::CONNECTION,
             Self::Generic => category::KEYSPACE,
@@ -427,6 +430,7 @@ pub(crate) fn specs() -> &'static [Spec] {
 
 /// The families, each as the lists of its files.
 const FAMILIES: &[&[&[Command]]] = &[
+    &[super::bitmap::COMMANDS],
     &[super::cluster::COMMANDS],
     &[super::connection::COMMANDS],
     &[super::dump::COMMANDS],

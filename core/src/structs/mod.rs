@@ -3,6 +3,7 @@
 
 pub(crate) mod allocation;
 pub(crate) mod arena;
+pub(crate) mod bits;
 mod buckets;
 pub(crate) mod entry;
 #[allow(dead_code)]

@@ -211,6 +211,51 @@ pub(crate) fn write_into(record: &mut Record, offset: usize, piece: &[u8]) -> us
     len
 }
 
+/// Lets `change` work on the bytes of a record's string, after it was grown with zeros to `len`
+/// bytes; it tells whether it changed any. Returns whether the string grew or was changed.
+pub(crate) fn change_bytes(
+    record: &mut Record,
+    len: usize,
+    change: impl FnOnce(&mut [u8]) -> bool,
+) -> bool {
+    if let Some(Object::String(text)) = record.boxed_mut() {
+        let grown = grow(text, len);
+        return change(text) | grown;
+    }
+    if record.tag() == TAG_RAW
+        && let Some(inside) = record.body_bytes_mut()
+        && inside.len() >= len
+    {
+        return change(inside);
+    }
+    let mut text = read(record).map(|text| text.to_vec()).unwrap_or_default();
+    let grown = grow(&mut text, len);
+    let changed = change(&mut text) | grown;
+    record.set_body(TAG_RAW, plain_owned(&mut text));
+    changed
+}
+
+/// Takes the buffer out of a record's string, if it has one of its own and `wanted` says so of it.
+/// Another value is then to be stored.
+pub(crate) fn take_buffer(
+    record: &mut Record,
+    wanted: impl FnOnce(&Vec<u8>) -> bool,
+) -> Option<Vec<u8>> {
+    match record.boxed_mut()? {
+        Object::String(text) => wanted(text).then(|| std::mem::take(text)),
+    }
+}
+
+/// Lets a text grow to `len` bytes, with zeros after its end. Returns whether it was shorter.
+fn grow(text: &mut Vec<u8>, len: usize) -> bool {
+    let grows = text.len() < len;
+    if grows {
+        reserve(text, len);
+        text.resize(len, 0);
+    }
+    grows
+}
+
 /// Makes room for `len` bytes, and for more where the string has grown before.
 fn reserve(text: &mut Vec<u8>, len: usize) {
     if len <= text.capacity() {
