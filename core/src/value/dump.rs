@@ -11,9 +11,15 @@
 //! A payload has to be one value and nothing else; Redis reads on into the seal, and over what
 //! follows the value.
 
+#[allow(dead_code, reason = "for the readers of collections")]
+pub(crate) mod intset;
 mod lzf;
 mod read;
 mod write;
+#[allow(dead_code, reason = "for the readers of collections")]
+pub(crate) mod ziplist;
+#[allow(dead_code, reason = "for the readers of collections")]
+pub(crate) mod zipmap;
 
 use super::string;
 use super::{Limits, Object, Record};

@@ -2,6 +2,7 @@
 //! that they are not what they should be.
 
 use super::{Restored, lzf};
+use crate::resp::number::parse_f64;
 use std::borrow::Cow;
 
 /// What stands where a text begins.
@@ -43,6 +44,24 @@ impl<'p> Reader<'p> {
             Head::Encoding(3) => Restored::Text(Cow::Owned(self.compressed()?)),
             Head::Encoding(_) => return None,
         })
+    }
+
+    /// A score as it was written before Redis 4.0: its text after a byte with its length, of which
+    /// three stand for what has no text.
+    #[allow(dead_code, reason = "for the readers of sorted sets")]
+    pub(super) fn score_text(&mut self) -> Option<f64> {
+        match self.byte()? {
+            253 => Some(f64::NAN),
+            254 => Some(f64::INFINITY),
+            255 => Some(f64::NEG_INFINITY),
+            len => parse_f64(self.take(len.into())?),
+        }
+    }
+
+    /// A score as it is written since: eight bytes, little endian.
+    #[allow(dead_code, reason = "for the readers of sorted sets")]
+    pub(super) fn score(&mut self) -> Option<f64> {
+        self.array().map(f64::from_le_bytes)
     }
 
     fn compressed(&mut self) -> Option<Vec<u8>> {
