@@ -270,6 +270,11 @@ impl Config {
         self.output_limits[0].load()
     }
 
+    /// `client-output-buffer-limit` of the class of sessions that listen to channels.
+    pub(crate) fn listener_output_limit(&self) -> OutputLimit {
+        self.output_limits[2].load()
+    }
+
     /// `enable-debug-command`: who may call DEBUG.
     pub(crate) fn debug_allowed(&self) -> Allowed {
         self.allowed(const { place("enable-debug-command") })

@@ -44,6 +44,9 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("mset", "arguments", "7.2 names them otherwise"),
     ("msetnx", "arguments", "7.2 names them otherwise"),
     ("msetnx", "tips", "7.2 has none, since its keys cannot be parted"),
+    ("psubscribe", "arguments", "7.2 has no block of one"),
+    ("psubscribe", "complexity", "7.2 tells it otherwise"),
+    ("punsubscribe", "complexity", "7.2 tells it otherwise"),
     ("quit", "deprecated_since", "7.2 deprecates it"),
     ("quit", "doc_flags", "7.2 deprecates it"),
     ("quit", "replaced_by", "7.2 deprecates it"),
@@ -51,6 +54,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("scan", "tips", "7.2 says how to join the replies"),
     ("set", "arguments", "Valkey 8.1 has IFEQ"),
     ("set", "history", "Valkey 8.1 has IFEQ"),
+    ("sunsubscribe", "complexity", "7.2 tells it otherwise"),
+    ("unsubscribe", "complexity", "7.2 tells it otherwise"),
 ];
 
 const FIELDS: [&str; 9] = [

@@ -4,6 +4,7 @@
 //! Only the session itself writes its card, so a plain load and store add to a counter; others
 //! read it at any time.
 
+use super::mailbox::Mailbox;
 use super::table::{self, Spec};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
@@ -39,6 +40,9 @@ pub(crate) struct Card {
     /// Output that was not taken yet, in bytes, and the room for it.
     pub(crate) output_len: AtomicUsize,
     pub(crate) output_room: AtomicUsize,
+    /// How many channels, patterns and shard channels it listens to.
+    pub(crate) subscriptions: [AtomicUsize; 3],
+    pub(crate) mailbox: Mailbox,
     input_bytes: AtomicU64,
     output_bytes: AtomicU64,
     reads: AtomicU64,
@@ -70,6 +74,11 @@ impl Card {
         self.last_command.store(std::ptr::from_ref(spec).addr(), Relaxed);
     }
 
+    /// Whether the session listens to anything.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
+    }
+
     /// The full name of the last command.
     pub(crate) fn last_command(&self) -> Option<&'static str> {
         let address = self.last_command.load(Relaxed);
@@ -98,7 +107,8 @@ impl Card {
     pub(crate) fn footprint(&self) -> usize {
         use crate::structs::allocation::footprint;
         let rooms = [self.query_room.load(Relaxed), self.output_room.load(Relaxed)];
-        footprint(size_of::<Self>()) + rooms.into_iter().map(footprint).sum::<usize>()
+        let rooms = rooms.into_iter().map(footprint).sum::<usize>();
+        footprint(size_of::<Self>()) + rooms + self.mailbox.weight()
     }
 }
 

@@ -2,6 +2,8 @@
 //! sessions may know of it is on its card.
 
 use super::card::{Card, Labels, mark};
+use super::environment::Environment;
+use super::pubsub::Subscriptions;
 use super::table::Spec;
 use crate::resp::Protocol;
 use parking_lot::MutexGuard;
@@ -56,6 +58,8 @@ pub(crate) struct ClientState {
     pub(crate) authenticated: bool,
     /// Whether the session ends once its output is written.
     pub(crate) closing: bool,
+    /// What the session listens to, if to anything.
+    pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// When the output went beyond the soft limit, in milliseconds since the Unix epoch.
     pub(crate) output_over_since_ms: Option<u64>,
     /// What others may know of the session; a caller without a session mostly has none.
@@ -76,6 +80,7 @@ impl Default for ClientState {
             no_evict: false,
             authenticated: true,
             closing: false,
+            subscriptions: None,
             output_over_since_ms: None,
             card: None,
         }
@@ -133,8 +138,22 @@ impl ClientState {
         peer.is_empty() || loopback || is_unix_socket(peer)
     }
 
+    /// Whether every command may do no more than its own work. Where this is not so, commands are
+    /// looked at one by one.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.authenticated && self.subscriptions.is_none()
+    }
+
+    /// Whether the session listens, in a version of the protocol that cannot tell a message from a
+    /// reply.
+    pub(crate) fn only_listens(&self) -> bool {
+        self.subscriptions.is_some() && self.protocol == Protocol::Resp2
+    }
+
     /// Puts back what a client can set, but for the library's name (RESET).
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self, env: &Environment) {
+        self.leave_channels(env);
         self.db = 0;
         self.protocol = Protocol::Resp2;
         self.reply = ReplyMode::On;

@@ -235,6 +235,8 @@ enum Shown {
     All,
     /// Those of a class that no session is in.
     None,
+    /// Those that listen, or those that do not.
+    Listening(bool),
     Ids(Vec<u64>),
 }
 
@@ -255,8 +257,9 @@ impl Shown {
 
 fn parse_class(class: &[u8]) -> Result<Shown, Error> {
     match class.to_ascii_lowercase().as_slice() {
-        b"normal" => Ok(Shown::All),
-        b"slave" | b"replica" | b"pubsub" | b"master" => Ok(Shown::None),
+        b"normal" => Ok(Shown::Listening(false)),
+        b"pubsub" => Ok(Shown::Listening(true)),
+        b"slave" | b"replica" | b"master" => Ok(Shown::None),
         _ => Err(Error::repeating("Unknown client type '", class, "'")),
     }
 }
@@ -266,6 +269,10 @@ fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let cards = match Shown::parse(&call.words[2..])? {
         Shown::All => sessions.cards(),
         Shown::None => Vec::new(),
+        Shown::Listening(listening) => {
+            let cards = sessions.cards().into_iter();
+            cards.filter(|card| card.is_listening() == listening).collect()
+        }
         Shown::Ids(ids) => ids.into_iter().filter_map(|id| sessions.card(id)).collect(),
     };
     let now_ms = call.time.unix_ms();
@@ -291,13 +298,17 @@ fn write_line(card: &Card, now_ms: u64, out: &mut Vec<u8>) {
     let query_free = card.query_room.load(Relaxed).saturating_sub(query_len);
     let output_len = card.output_len.load(Relaxed);
     let output_room = card.output_room.load(Relaxed);
+    let [channels, patterns, shard_channels] =
+        card.subscriptions.each_ref().map(|n| n.load(Relaxed));
     let middle = format!(
-        " age={age} idle={idle} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={query_len} \
+        " age={age} idle={idle} flags={} db={} sub={channels} psub={patterns} \
+         ssub={shard_channels} multi=-1 qbuf={query_len} \
          qbuf-free={query_free} argv-mem=0 multi-mem=0 rbs={output_room} rbp={output_room} \
-         obl={output_len} oll=0 omem=0 tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
+         obl={output_len} oll=0 omem={} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
          lib-name=",
-        flag_letters(marks, peer),
+        flag_letters(card, marks, peer),
         card.db.load(Relaxed),
+        card.mailbox.weight(),
         card.footprint(),
         if output_len > 0 { "rw" } else { "r" },
         card.last_command().unwrap_or("NULL"),
@@ -315,8 +326,9 @@ fn address_or_unknown(address: &str) -> &str {
 }
 
 /// The letters for what a session is, in Redis's order.
-fn flag_letters(marks: usize, peer: &str) -> String {
+fn flag_letters(card: &Card, marks: usize, peer: &str) -> String {
     let letters = [
+        (card.is_listening(), 'P'),
         (marks & mark::CLOSING != 0, 'c'),
         (is_unix_socket(peer), 'U'),
         (marks & mark::READONLY != 0, 'r'),

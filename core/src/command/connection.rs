@@ -109,6 +109,11 @@ const HELLO_UNAUTHENTICATED: Error = Error::fixed(
 
 fn ping(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.arguments() {
+        [] | [_] if call.client.only_listens() => {
+            call.out.array(2);
+            call.out.bulk(b"pong");
+            call.out.bulk(call.arguments().first().copied().unwrap_or_default());
+        }
         [] => call.out.status("PONG"),
         [message] => call.out.bulk(message),
         _ => return Err(Error::arity("ping")),
@@ -128,7 +133,7 @@ fn quit(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.client.reset();
+    call.client.reset(call.env);
     call.client.authenticated = !call.env.config.has_password();
     call.out.set_protocol(Protocol::Resp2);
     call.out.status("RESET");

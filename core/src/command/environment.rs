@@ -2,6 +2,8 @@
 //! chance.
 
 use super::card::Registry;
+use super::mailbox::Post;
+use super::pubsub::Channels;
 use super::stats::Stats;
 use crate::cluster::{Cluster, Topology};
 use crate::config::Config;
@@ -36,6 +38,10 @@ pub(crate) struct Environment {
     /// Where slots live; none in an engine that is not part of a cluster.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) sessions: Registry,
+    /// Who listens to what.
+    pub(crate) channels: Channels,
+    /// Hosts to be called.
+    pub(crate) post: Post,
     /// What the host last told of its process.
     pub(crate) host: Mutex<HostFigures>,
     /// When the engine was opened, in milliseconds since the Unix epoch.
@@ -65,6 +71,8 @@ impl Environment {
             stats: Stats::default(),
             cluster: topology.map(Cluster::new),
             sessions: Registry::default(),
+            channels: Channels::new(seed),
+            post: Post::default(),
             host: Mutex::default(),
             opened_ms: now_ms,
             // Names come from a sequence of their own, so that they do not shift the other.

@@ -235,10 +235,11 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     report.lines([("evicted_keys", 0), ("evicted_clients", 0)]);
     report.counter("keyspace_hits", &env.stats.keyspace_hits);
     report.counter("keyspace_misses", &env.stats.keyspace_misses);
+    let [channels, patterns, shard_channels] = env.channels.counts();
     report.lines([
-        ("pubsub_channels", 0),
-        ("pubsub_patterns", 0),
-        ("pubsubshard_channels", 0),
+        ("pubsub_channels", channels),
+        ("pubsub_patterns", patterns),
+        ("pubsubshard_channels", shard_channels),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
         ("migrate_cached_sockets", 0),

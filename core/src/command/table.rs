@@ -23,6 +23,7 @@ pub(crate) enum Group {
     Cluster,
     Connection,
     Generic,
+    Pubsub,
     Server,
     String,
 }
@@ -35,6 +36,7 @@ impl Group {
             Self::Cluster => "cluster",
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::String => "string",
         }
@@ -44,7 +46,7 @@ impl Group {
     fn categories(self) -> u32 {
         match self {
             Self::Bitmap => category::BITMAP,
-            Self::Cluster | Self::Server => 0,
+            Self::Cluster | Self::Pubsub | Self::Server => 0,
             Self::Connection => category::CONNECTION,
             Self::Generic => category::KEYSPACE,
             Self::String => category::STRING,
@@ -73,6 +75,8 @@ pub(crate) mod flag {
     pub(crate) const NO_ASYNC_LOADING: u32 = 1 << 17;
     pub(crate) const NO_MANDATORY_KEYS: u32 = 1 << 18;
     pub(crate) const MOVABLEKEYS: u32 = 1 << 19;
+    /// Replies are pushes, which CLIENT REPLY does not silence. COMMAND INFO does not print it.
+    pub(crate) const ANSWERS_BY_PUSH: u32 = 1 << 20;
 
     /// The names in the order in which they are printed.
     pub(crate) const NAMES: &[(u32, &str)] = &[
@@ -436,6 +440,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::dump::COMMANDS],
     &[super::introspect::COMMANDS],
     &super::key::COMMANDS,
+    &[super::pubsub::COMMANDS],
     &[super::server::COMMANDS],
     &[super::string::COMMANDS],
 ];

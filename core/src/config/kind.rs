@@ -56,6 +56,26 @@ pub(crate) struct OutputLimit {
     pub(crate) soft_seconds: u64,
 }
 
+impl OutputLimit {
+    /// Whether so much waiting output is too much. `over_since_ms` is kept for the session by the
+    /// caller: since when the output is beyond the soft limit.
+    pub(crate) fn is_exceeded(
+        self,
+        waiting_bytes: usize,
+        over_since_ms: &mut Option<u64>,
+        now_ms: impl FnOnce() -> u64,
+    ) -> bool {
+        let beyond = |bytes: u64| bytes != 0 && waiting_bytes as u64 >= bytes;
+        if !beyond(self.soft_bytes) {
+            *over_since_ms = None;
+            return beyond(self.hard_bytes);
+        }
+        let now_ms = now_ms();
+        let since_ms = *over_since_ms.get_or_insert(now_ms);
+        beyond(self.hard_bytes) || now_ms.saturating_sub(since_ms) / 1000 > self.soft_seconds
+    }
+}
+
 /// Why a value is refused: Redis's words, after the name of the setting.
 pub(super) type Refusal = String;
 

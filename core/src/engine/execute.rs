@@ -8,7 +8,7 @@ use crate::resp::ReplySink;
 use crate::time::Moment;
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering::Relaxed;
-use table::Spec;
+use table::{Spec, flag};
 
 /// How many requests are looked at together.
 pub(super) const BATCH: usize = 16;
@@ -18,18 +18,21 @@ type Words<'a> = &'a [&'a [u8]];
 impl Inner {
     /// Carries out requests in order. Neighbours with one key each share their locks, and their
     /// records are brought near together, which hides most of the time that memory takes.
+    ///
+    /// Returns how many requests are done with: all, or those up to the first that leaves the
+    /// session with something to look at before the next.
     pub(super) fn run(
         &self,
         client: &mut ClientState,
         requests: &[Words<'_>],
         out: &mut dyn ReplySink,
-    ) {
+    ) -> usize {
         let time = Moment::new(&*self.clock);
         let mut rest = requests;
         while !rest.is_empty() && !client.closing {
             let mut specs: SmallVec<[&'static Spec; BATCH]> = SmallVec::new();
             let mut keys: SmallVec<[Key<'_>; BATCH]> = SmallVec::new();
-            let batch_len = if client.authenticated { BATCH } else { 0 };
+            let batch_len = if client.is_plain() { BATCH } else { 0 };
             for words in rest.iter().take(batch_len) {
                 let Ok(spec) = table::lookup(words) else { break };
                 let Some(place) = spec.single_key() else { break };
@@ -41,6 +44,9 @@ impl Inner {
             if keys.is_empty() {
                 self.run_alone(client, rest[0], out, &time);
                 rest = &rest[1..];
+                if !client.is_plain() {
+                    break;
+                }
                 continue;
             }
             let mut access = Access::keys(&self.keyspace, &time, &mut keys);
@@ -53,10 +59,11 @@ impl Inner {
                 let located = std::slice::from_ref(key);
                 self.run_one(client, spec, words, located, &mut access, out, &time);
             }
-            self.settle(&access, batch.len());
+            self.settle(access, batch.len());
             rest = after;
         }
         client.publish(time.unix_ms());
+        requests.len() - rest.len()
     }
 
     /// Carries out one command.
@@ -93,13 +100,19 @@ impl Inner {
             access.prefetch(&keys);
         }
         self.run_one(client, spec, words, &keys, &mut access, out, time);
-        self.settle(&access, 1);
+        self.settle(access, 1);
     }
 
-    /// Lets a session pass that has authenticated, or needs not.
+    /// Lets a session pass that has authenticated, or needs not, and that may do more than listen.
     fn admit(&self, client: &ClientState, spec: &'static Spec) -> Result<&'static Spec, Error> {
-        let free = client.authenticated || spec.flags & table::flag::NO_AUTH != 0;
-        if free || !self.env.config.has_password() { Ok(spec) } else { Err(NOT_AUTHENTICATED) }
+        let free = client.authenticated || spec.flags & flag::NO_AUTH != 0;
+        if !free && self.env.config.has_password() {
+            return Err(NOT_AUTHENTICATED);
+        }
+        if client.only_listens() && !is_for_listeners(spec) {
+            return Err(listens_only(spec));
+        }
+        Ok(spec)
     }
 
     /// Answers words that are no call. A browser that was led here gets no answer at all, lest a
@@ -121,7 +134,7 @@ impl Inner {
         let mark = out.mark();
         out.error(error);
         self.env.stats.note_error(error);
-        hide_reply(client, out, mark);
+        hide_reply(client, None, out, mark);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one call")]
@@ -153,11 +166,21 @@ impl Inner {
             call.out.error(&error);
             self.env.stats.note_error(&error);
         }
-        hide_reply(call.client, call.out, mark);
+        hide_reply(call.client, Some(spec), call.out, mark);
     }
 
-    /// Adds what a batch met to the engine's figures.
-    pub(super) fn settle(&self, access: &Access<'_>, commands: usize) {
+    /// Tells what a batch did to those who want to know, gives up its locks, and then calls hosts
+    /// whose sessions have something to take. What it met is added to the engine's figures.
+    pub(super) fn settle(&self, access: Access<'_>, commands: usize) {
+        self.count(&access, commands);
+        if !access.notices.is_empty() {
+            self.env.announce(&access.notices, access.unix_ms());
+        }
+        drop(access);
+        self.env.post.send();
+    }
+
+    fn count(&self, access: &Access<'_>, commands: usize) {
         let stats = &self.env.stats;
         stats.commands.fetch_add(commands as u64, Relaxed);
         let met = [
@@ -175,11 +198,28 @@ impl Inner {
 
 const NOT_AUTHENTICATED: Error = Error::fixed(ErrorKind::NoAuth, "Authentication required.");
 
+/// Whether a session that only listens may give this command.
+fn is_for_listeners(spec: &Spec) -> bool {
+    spec.flags & flag::ANSWERS_BY_PUSH != 0 || ["ping", "quit", "reset"].contains(&&*spec.name)
+}
+
+#[cold]
+fn listens_only(spec: &Spec) -> Error {
+    let text = format!(
+        "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+         allowed in this context",
+        spec.name
+    );
+    Error::new(ErrorKind::Err, text)
+}
+
 /// Takes back a reply that the session does not want to see.
 #[inline]
-fn hide_reply(client: &mut ClientState, out: &mut dyn ReplySink, mark: usize) {
+fn hide_reply(client: &mut ClientState, spec: Option<&Spec>, out: &mut dyn ReplySink, mark: usize) {
     if client.reply != ReplyMode::On {
-        out.rewind(mark);
+        if spec.is_none_or(|spec| spec.flags & flag::ANSWERS_BY_PUSH == 0) {
+            out.rewind(mark);
+        }
         client.reply = client.reply.after_command();
     }
 }

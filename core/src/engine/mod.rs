@@ -156,6 +156,8 @@ impl Engine {
         let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut notices);
         let expired = if active { due() } else { 0 };
         self.inner.env.stats.expired_keys.fetch_add(expired as u64, Relaxed);
+        self.inner.env.announce(&notices, now_ms);
+        self.inner.env.post.send();
         self.inner.keyspace.free_some(budget) || expired == budget
     }
 

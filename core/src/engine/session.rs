@@ -2,15 +2,19 @@
 
 use super::Engine;
 use super::execute::BATCH;
-use crate::command::{ClientState, ReplyMode};
+use crate::command::{ClientState, Letter, ReplyMode, Waker};
 use crate::error::Error;
 use crate::resp::{Encoder, Parsed, Protocol, ReplySink, RequestLimits, RequestParser, Requests};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// One conversation with an engine.
 ///
 /// Give it what arrives with [`Session::feed`]; take what shall be sent with
 /// [`Session::take_output`], and end the conversation when [`Session::is_closing`] says so.
+///
+/// Others may have something for it at any time, such as messages of a channel that it listens to.
+/// The callback of [`Session::set_waker`] tells so; [`Session::poll`] then adds it to the output.
 pub struct Session {
     engine: Engine,
     client: ClientState,
@@ -66,6 +70,22 @@ impl Session {
         local.clone_into(&mut labels.local);
     }
 
+    /// Says whom to call when others have something for this session: the host shall then soon call
+    /// [`Session::poll`], on whatever thread it likes. The callback is called once until then, on any
+    /// thread, within any call to the engine; it must not call the engine itself, but may lock what
+    /// is never held while the engine is called. It is called at once if something waits already.
+    pub fn set_waker(&mut self, waker: Arc<dyn Fn() + Send + Sync>) {
+        let post = &self.engine.inner.env.post;
+        self.client.card().mailbox.set_waker(Waker(waker), post);
+        self.engine.inner.env.post.send();
+    }
+
+    /// Adds to the output what others have for this session. Does nothing if that is nothing.
+    pub fn poll(&mut self) {
+        self.collect();
+        self.note_output();
+    }
+
     /// What is to be sent and was not taken yet.
     pub fn output(&self) -> &[u8] {
         self.out.bytes()
@@ -119,6 +139,7 @@ impl Session {
         self.engine.inner.call(&mut self.client, words, sink);
         // HELLO counts for the output too.
         self.out.set_protocol(self.client.protocol);
+        self.collect();
     }
 
     /// Carries out the complete requests at the front of `input`, and returns how much of it is
@@ -129,9 +150,13 @@ impl Session {
             self.requests.clear();
             let parsed = self.parse_batch(input, &mut used);
             let requests = std::mem::take(&mut self.requests);
-            self.run_batch(&requests, input);
+            let mut done = 0;
+            while done < requests.len() && !self.client.closing {
+                done += self.run_batch(&requests, done, input);
+                self.collect();
+                self.check_output();
+            }
             self.requests = requests;
-            self.check_output();
             match parsed {
                 Ok(true) if !self.client.closing => {}
                 Ok(_) => return used,
@@ -171,22 +196,35 @@ impl Session {
     /// Redis: who does not read would not read it.
     fn check_output(&mut self) {
         let inner = &self.engine.inner;
-        let limit = inner.env.config.output_limit();
-        let waiting = self.out.len() as u64;
-        let beyond = |bytes: u64| bytes != 0 && waiting >= bytes;
-        let mut over = beyond(limit.hard_bytes);
-        if !beyond(limit.soft_bytes) {
-            self.client.output_over_since_ms = None;
-        } else {
-            let now_ms = inner.clock.unix_ms();
-            let since_ms = *self.client.output_over_since_ms.get_or_insert(now_ms);
-            over |= now_ms.saturating_sub(since_ms) / 1000 > limit.soft_seconds;
-        }
-        if over {
+        let config = &inner.env.config;
+        let listens = self.client.subscriptions.is_some();
+        let limit = if listens { config.listener_output_limit() } else { config.output_limit() };
+        let since_ms = &mut self.client.output_over_since_ms;
+        if limit.is_exceeded(self.out.len(), since_ms, || inner.clock.unix_ms()) {
             inner.env.stats.output_limit_closings.fetch_add(1, Relaxed);
-            self.out.clear();
-            self.client.closing = true;
+            self.cut_off();
         }
+    }
+
+    /// Takes what others left.
+    #[inline]
+    fn collect(&mut self) {
+        let Some(card) = &self.client.card else { return };
+        let Some(delivery) = card.mailbox.take() else { return };
+        for letter in delivery.letters {
+            match letter {
+                Letter::Message(message) => message.write(&mut self.out),
+            }
+        }
+        if delivery.cut_off {
+            self.cut_off();
+        }
+    }
+
+    /// Ends the conversation without a word.
+    fn cut_off(&mut self) {
+        self.out.clear();
+        self.client.closing = true;
     }
 
     /// Looks at what is left of the input, and notes what went in and out.
@@ -213,26 +251,29 @@ impl Session {
         card.output_room.store(self.out.buffer_mut().capacity(), Relaxed);
     }
 
-    fn run_batch(&mut self, requests: &Requests, input: &[u8]) {
-        let mut words: Vec<&[u8]> = Vec::with_capacity(4 * requests.len());
+    /// Carries out requests from the one of number `first` on, and returns how many are done with.
+    fn run_batch(&mut self, requests: &Requests, first: usize, input: &[u8]) -> usize {
+        let len = requests.len() - first;
+        let mut words: Vec<&[u8]> = Vec::with_capacity(4 * len);
         let mut ends = [0; BATCH];
-        for (number, end) in ends.iter_mut().enumerate().take(requests.len()) {
-            requests.words(number, input, &mut words);
+        for (number, end) in ends.iter_mut().enumerate().take(len) {
+            requests.words(first + number, input, &mut words);
             *end = words.len();
         }
         let mut start = 0;
-        let split = ends.iter().take(requests.len()).map(|&end| {
+        let split = ends.iter().take(len).map(|&end| {
             let one = &words[start..end];
             start = end;
             one
         });
         let split: smallvec::SmallVec<[&[&[u8]]; BATCH]> = split.collect();
-        self.engine.inner.run(&mut self.client, &split, &mut self.out);
+        self.engine.inner.run(&mut self.client, &split, &mut self.out)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.client.leave_channels(&self.engine.inner.env);
         self.engine.inner.env.sessions.close(self.client.id);
     }
 }

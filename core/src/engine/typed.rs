@@ -160,7 +160,7 @@ impl Engine {
             route::check(cluster, spec, &ClientState::default(), false, keys, &mut access)?;
         }
         let result = work(&mut access, &key);
-        inner.settle(&access, 1);
+        inner.settle(access, 1);
         result
     }
 

@@ -18,7 +18,7 @@ mod tests;
 mod walk;
 
 pub(crate) use access::{Access, Expiry};
-pub(crate) use change::Event;
+pub(crate) use change::{Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{NewValue, Partition};
 pub(crate) use walk::Cursor;

@@ -1,10 +1,14 @@
-//! Sockets and threads: one thread a connection, blocking reads and writes.
+//! Sockets and threads: one thread a connection, which sleeps until there is something to do.
 
 use crate::options::Options;
 use keyslot::{Engine, Session};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::thread;
 
 const READ_BYTES: usize = 64 << 10;
@@ -54,7 +58,7 @@ pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
 
 fn accept<S>(engine: &Engine, stream: io::Result<S>, peer: &str, local: &str)
 where
-    S: Read + Write + Send + 'static,
+    S: Read + Write + AsFd + Send + 'static,
 {
     let Ok(stream) = stream else { return };
     let mut session = engine.session();
@@ -63,16 +67,34 @@ where
     thread::spawn(move || drop(converse(session, stream)));
 }
 
-fn converse(mut session: Session, mut stream: impl Read + Write) -> io::Result<()> {
+/// Serves one client: sleeps until it says something, or until others have something for it.
+fn converse(mut session: Session, mut stream: impl Read + Write + AsFd) -> io::Result<()> {
+    let (mut bell, rope) = UnixStream::pair()?;
+    bell.set_nonblocking(true)?;
+    rope.set_nonblocking(true)?;
+    // A bell that cannot be rung any more has been rung enough.
+    session.set_waker(Arc::new(move || drop((&rope).write(&[1]))));
     let mut input = vec![0; READ_BYTES];
     while !session.is_closing() {
-        let len = match stream.read(&mut input) {
-            Ok(0) => break,
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        session.feed(&input[..len]);
+        let mut ready = [PollFd::new(&stream, PollFlags::IN), PollFd::new(&bell, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let [said, rung] = ready.map(|one| !one.revents().is_empty());
+        if rung {
+            while bell.read(&mut input).is_ok_and(|len| len == input.len()) {}
+            session.poll();
+        }
+        if said {
+            match stream.read(&mut input) {
+                Ok(0) => break,
+                Ok(len) => session.feed(&input[..len]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         stream.write_all(session.output())?;
         session.consume_output(session.output().len());
     }
