@@ -1,7 +1,7 @@
 //! A hash table that grows one segment at a time.
 //!
 //! ```text
-//! up to SEGMENT_LEN_MAX entries: one hashbrown table
+//! up to SEGMENT_LEN_MAX entries: one table of lines (buckets.rs)
 //! beyond that, extendible hashing on the top bits of the hash:
 //!
 //!   index   00 01 10 11          2^depth numbers of segments
@@ -13,16 +13,15 @@
 //! segment. Entries lie in segments in the order of their hashes; a walk in that order keeps its
 //! place while the table grows and shrinks, which is what SCAN's guarantee rests on.
 //!
-//! Inside a segment hashbrown takes its bucket from the low bits of the number that it is given
-//! and its tag from the top bits. The hash is rotated by half before it is handed on, since the
-//! top bits are the same for all entries of a segment.
+//! Inside a segment, line and tag come from the lower bits of the hash, since the top bits are the
+//! same for all entries of a segment.
 //!
 //! Costs: find, insert and remove O(1); a split O(SEGMENT_LEN_MAX); doubling the index 4 bytes for
 //! every 2^-depth of the hash space.
 
 use super::allocation::footprint;
-use super::arena;
 use super::buckets::Buckets;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A segment of this many entries splits when one more comes.
 pub(crate) const SEGMENT_LEN_MAX: usize = 448;
@@ -72,19 +71,8 @@ struct Segment<T> {
     table: Buckets<T>,
 }
 
-#[inline]
-fn inner_hash(hash: u64) -> u64 {
-    hash.rotate_left(32)
-}
-
 fn top_bits(hash: u64, bits: u32) -> u64 {
     if bits == 0 { 0 } else { hash >> (64 - bits) }
-}
-
-fn table_footprint<T>(table: &Buckets<T>) -> usize {
-    // Tables are aligned to hashbrown's group of control bytes, 16 on most processors, and so is
-    // the size of their block.
-    arena::footprint(table.allocation_size().next_multiple_of(arena::ALIGN_MAX))
 }
 
 /// The walk's place of an entry with this hash.
@@ -120,7 +108,7 @@ impl<T> SegmentedTable<T> {
     /// Bytes that the table takes from the allocator, entries' own allocations not counted.
     pub(crate) fn footprint(&self) -> usize {
         match &self.root {
-            Root::One(table) => table_footprint(table),
+            Root::One(table) => table.footprint(),
             Root::Many(directory) => directory.footprint(),
         }
     }
@@ -128,15 +116,14 @@ impl<T> SegmentedTable<T> {
     /// Starts to bring near what a look-up with this hash reads of the table.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {
-        self.table_for(hash).1.prefetch(inner_hash(hash));
+        self.table_for(hash).1.prefetch(hash);
     }
 
     /// Finds the entry that `eq` accepts among those with this hash.
     #[inline]
     pub(crate) fn find(&self, hash: u64, eq: impl FnMut(&T) -> bool) -> Option<Place> {
         let (segment, table) = self.table_for(hash);
-        table.prefetch(inner_hash(hash));
-        let bucket = table.find_bucket_index(inner_hash(hash), eq)? as u32;
+        let bucket = table.find(hash, eq)?;
         Some(Place { segment, bucket })
     }
 
@@ -147,7 +134,7 @@ impl<T> SegmentedTable<T> {
             Root::One(table) => table,
             Root::Many(directory) => &directory.segments[place.segment as usize].table,
         };
-        table.get_bucket(place.bucket as usize).expect("a place is used before the table changes")
+        table.get(place.bucket).expect("a place is used before the table changes")
     }
 
     /// As [`SegmentedTable::at`]. The entry must keep its hash.
@@ -157,23 +144,22 @@ impl<T> SegmentedTable<T> {
             Root::One(table) => table,
             Root::Many(directory) => &mut directory.segments[place.segment as usize].table,
         };
-        table
-            .get_bucket_mut(place.bucket as usize)
-            .expect("a place is used before the table changes")
+        table.get_mut(place.bucket).expect("a place is used before the table changes")
     }
 
     /// Some entry whose tag fits the hash, to be prefetched: most likely the one that a find with
     /// this hash would return. Reads the table, not the entry.
     #[inline]
     pub(crate) fn candidate(&self, hash: u64) -> Option<&T> {
-        self.table_for(hash).1.iter_hash(inner_hash(hash)).next()
+        let table = self.table_for(hash).1;
+        table.get(table.find(hash, |_| true)?)
     }
 
     /// Adds an entry that is not there yet. `hash_of` must give every entry's hash.
     pub(crate) fn insert_unique(&mut self, hash: u64, value: T, hash_of: impl Fn(&T) -> u64) {
         if let Root::One(table) = &mut self.root {
             if table.len() < SEGMENT_LEN_MAX {
-                table.insert(inner_hash(hash), value, |entry| inner_hash(hash_of(entry)));
+                table.insert(hash, value, hash_of);
                 return;
             }
             let whole = Segment { depth: 0, prefix: 0, table: std::mem::take(table) };
@@ -187,9 +173,7 @@ impl<T> SegmentedTable<T> {
     pub(crate) fn remove(&mut self, place: Place, hash_of: impl Fn(&T) -> u64) -> T {
         match &mut self.root {
             Root::One(table) => {
-                let value = take_bucket(table, place.bucket);
-                shrink(table, &hash_of);
-                value
+                take_bucket(table, place.bucket, &hash_of)
             }
             Root::Many(directory) => {
                 let value = directory.remove(place, &hash_of);
@@ -262,15 +246,15 @@ impl<T> SegmentedTable<T> {
                     let table = &directory.segments[number as usize].table;
                     // Segments have unequal numbers of buckets; turning down a share of the
                     // small ones' draws makes all buckets equally likely.
-                    let widest = SEGMENT_LEN_MAX.next_power_of_two() as u64;
-                    if random() % widest >= table.num_buckets() as u64 {
+                    let widest = (2 * SEGMENT_LEN_MAX) as u64;
+                    if random() % widest >= table.places() as u64 {
                         continue;
                     }
                     table
                 }
             };
-            let bucket = random() % table.num_buckets() as u64;
-            if let Some(entry) = table.get_bucket(bucket as usize) {
+            let bucket = random() % table.places() as u64;
+            if let Some(entry) = table.get(bucket as u32) {
                 return Some(entry);
             }
         }
@@ -288,7 +272,7 @@ impl<T> SegmentedTable<T> {
                 &mut directory.segments.last_mut()?.table
             }
         };
-        let taken: Vec<T> = table.extract_if(|_| true).take(budget.max(1)).collect();
+        let taken: Vec<T> = table.drain().take(budget.max(1)).collect();
         (!taken.is_empty()).then_some(taken)
     }
 
@@ -316,6 +300,37 @@ impl<T> SegmentedTable<T> {
     }
 }
 
+/// Where a table's memory was when it was last seen. A hint, and never more: it can be read without
+/// the lock that guards the table, and what it leads to is prefetched, not read.
+#[derive(Debug, Default)]
+pub(crate) struct Whereabouts(AtomicU64);
+
+const ADDRESS_BITS: u32 = 48;
+
+impl Whereabouts {
+    /// Starts to bring near what a look-up with this hash would read of the table.
+    #[inline(always)]
+    pub(crate) fn prefetch<T>(&self, hash: u64) {
+        let seen = self.0.load(Relaxed);
+        let address = seen & ((1 << ADDRESS_BITS) - 1);
+        Buckets::<T>::prefetch_at((address as usize, (seen >> ADDRESS_BITS) as u32), hash);
+    }
+
+    /// Notes where a table is. Who holds it does so when it looks something up.
+    #[inline(always)]
+    pub(crate) fn note<T>(&self, table: &SegmentedTable<T>) {
+        let (start, lines) = match &table.root {
+            Root::One(table) => table.whereabouts(),
+            Root::Many(directory) => (std::ptr::from_ref(&**directory).addr(), 0),
+        };
+        let seen = start as u64 | u64::from(lines) << ADDRESS_BITS;
+        // Mostly it is where it was, and a cache line that is not written to stays with all threads.
+        if self.0.load(Relaxed) != seen {
+            self.0.store(seen, Relaxed);
+        }
+    }
+}
+
 impl<T> Directory<T> {
     fn new(whole: Segment<T>) -> Self {
         Self {
@@ -323,7 +338,7 @@ impl<T> Directory<T> {
             deepest: 1,
             index: vec![0],
             len: whole.table.len(),
-            table_bytes: table_footprint(&whole.table),
+            table_bytes: whole.table.footprint(),
             segments: vec![whole],
         }
     }
@@ -347,9 +362,9 @@ impl<T> Directory<T> {
             number = self.number_for(hash) as usize;
         }
         let table = &mut self.segments[number].table;
-        self.table_bytes -= table_footprint(table);
-        table.insert(inner_hash(hash), value, |entry| inner_hash(hash_of(entry)));
-        self.table_bytes += table_footprint(table);
+        self.table_bytes -= table.footprint();
+        table.insert(hash, value, hash_of);
+        self.table_bytes += table.footprint();
         self.len += 1;
     }
 
@@ -367,18 +382,18 @@ impl<T> Directory<T> {
             self.deepest = 0;
         }
         let old = &mut self.segments[number];
-        self.table_bytes -= table_footprint(&old.table);
+        self.table_bytes -= old.table.footprint();
         old.depth += 1;
         old.prefix <<= 1;
         let (depth, upper_prefix) = (old.depth, old.prefix | 1);
         let mut lower = Buckets::new();
         let mut upper = Buckets::new();
-        for entry in std::mem::take(&mut old.table).into_entries() {
+        for entry in std::mem::take(&mut old.table).drain() {
             let hash = hash_of(&entry);
             let half = if top_bits(hash, depth) == upper_prefix { &mut upper } else { &mut lower };
-            half.insert(inner_hash(hash), entry, |entry| inner_hash(hash_of(entry)));
+            half.insert(hash, entry, hash_of);
         }
-        self.table_bytes += table_footprint(&lower) + table_footprint(&upper);
+        self.table_bytes += lower.footprint() + upper.footprint();
         old.table = lower;
         if depth == self.depth {
             self.deepest += 2;
@@ -398,10 +413,9 @@ impl<T> Directory<T> {
 
     fn remove(&mut self, place: Place, hash_of: &impl Fn(&T) -> u64) -> T {
         let table = &mut self.segments[place.segment as usize].table;
-        self.table_bytes -= table_footprint(table);
-        let value = take_bucket(table, place.bucket);
-        shrink(table, hash_of);
-        self.table_bytes += table_footprint(table);
+        self.table_bytes -= table.footprint();
+        let value = take_bucket(table, place.bucket, hash_of);
+        self.table_bytes += table.footprint();
         self.len -= 1;
         self.merge(place.segment as usize, hash_of);
         value
@@ -424,18 +438,18 @@ impl<T> Directory<T> {
         if depth == self.depth {
             self.deepest -= 2;
         }
-        let absorbed = self.take_segment(other);
+        let mut absorbed = self.take_segment(other);
         // The last segment took the number that became free.
         let number = if number == self.segments.len() { other } else { number };
         let kept = &mut self.segments[number];
-        self.table_bytes -= table_footprint(&kept.table) + table_footprint(&absorbed.table);
+        self.table_bytes -= kept.table.footprint() + absorbed.table.footprint();
         kept.depth -= 1;
         kept.prefix >>= 1;
         for entry in absorbed.table.into_entries() {
             let hash = inner_hash(hash_of(&entry));
-            kept.table.insert(hash, entry, |entry| inner_hash(hash_of(entry)));
+            kept.table.insert(hash, entry, |entry| hash_of(entry));
         }
-        self.table_bytes += table_footprint(&kept.table);
+        self.table_bytes += kept.table.footprint();
         self.point_at(number as u32);
         self.halve_index();
     }
@@ -464,20 +478,10 @@ impl<T> Directory<T> {
     }
 }
 
-fn take_bucket<T>(table: &mut Buckets<T>, bucket: u32) -> T {
-    match table.get_bucket_entry(bucket as usize) {
-        Ok(entry) => entry.remove().0,
-        Err(_) => unreachable!("a place is used before the table changes"),
-    }
-}
-
-/// Shrinks only when seven eighths are unused, or an insert and remove pair would thrash.
-fn shrink<T>(table: &mut Buckets<T>, hash_of: &impl Fn(&T) -> u64) {
-    if table.is_empty() {
-        *table = Buckets::new();
-    } else if table.len() * 8 < table.num_buckets() {
-        table.shrink(|entry| inner_hash(hash_of(entry)));
-    }
+fn take_bucket<T>(table: &mut Buckets<T>, bucket: u32, hash_of: &impl Fn(&T) -> u64) -> T {
+    let value = table.remove(bucket, hash_of).expect("a place is used before the table changes");
+    table.shrink(hash_of);
+    value
 }
 
 #[cfg(test)]
@@ -509,7 +513,7 @@ mod tests {
         if let Root::Many(directory) = &table.root {
             let lens: usize = directory.segments.iter().map(|s| s.table.len()).sum();
             assert_eq!(directory.len, lens);
-            let bytes: usize = directory.segments.iter().map(|s| table_footprint(&s.table)).sum();
+            let bytes: usize = directory.segments.iter().map(|s| s.table.footprint()).sum();
             assert_eq!(directory.table_bytes, bytes);
             for (at, &number) in directory.index.iter().enumerate() {
                 let segment = &directory.segments[number as usize];
