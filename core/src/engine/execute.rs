@@ -37,7 +37,7 @@ impl Inner {
                 let Ok(spec) = table::lookup(words) else { break };
                 let Some(place) = spec.single_key() else { break };
                 let key = self.keyspace.locate(client.db, words[place]);
-                self.keyspace.prefetch_lock(&key);
+                self.keyspace.prefetch(&key);
                 keys.push(key);
                 specs.push(spec);
             }

@@ -153,6 +153,7 @@ impl Engine {
         let inner = &*self.inner;
         let time = Moment::new(&*inner.clock);
         let mut key = inner.keyspace.locate(db, words[1]);
+        inner.keyspace.prefetch(&key);
         let mut access = Access::keys(&inner.keyspace, &time, std::slice::from_mut(&mut key));
         if let Some(cluster) = &inner.env.cluster {
             let spec = table::lookup(words)?;

@@ -134,7 +134,8 @@ impl<'k> Access<'k> {
                 prefetch(table);
             }
         }
-        for key in keys {
+        // Where tables of the first database are was known before the locks were taken.
+        for key in keys.iter().filter(|key| key.db != 0) {
             if let Some(table) = self.table(key) {
                 table.prefetch(key.hash);
             }
@@ -390,9 +391,11 @@ impl<'k> Access<'k> {
     /// Where a key's record is. A record that is found expired is deleted.
     #[inline]
     fn live_place(&mut self, key: &Key<'_>) -> Option<Place> {
-        let at = self.keyspace.slot_in_shard(key.slot);
+        let keyspace = self.keyspace;
+        let at = keyspace.slot_in_shard(key.slot);
         let time = self.time;
         let partition = self.partition(key)?;
+        keyspace.note_whereabouts(key, partition.table(at)?);
         let place = partition.find(at, key)?;
         if !is_expired(partition.record(at, place), || time.unix_ms()) {
             return Some(place);

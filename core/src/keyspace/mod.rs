@@ -24,7 +24,10 @@ pub(crate) use partition::{NewValue, Partition};
 pub(crate) use walk::Cursor;
 
 use crate::slot::SlotScheme;
+use crate::structs::allocation::footprint;
 use crate::structs::prefetch::prefetch;
+use crate::structs::table::{SegmentedTable, Whereabouts};
+use crate::value::Record;
 use foldhash::quality::FixedState;
 use graveyard::Graveyard;
 use parking_lot::{Mutex, MutexGuard};
@@ -70,6 +73,8 @@ struct Cell {
 #[derive(Debug)]
 pub(crate) struct Keyspace {
     cells: Box<[Cell]>,
+    /// By slot, where its table in database 0 is, to be prefetched before the lock is taken.
+    whereabouts: Box<[Whereabouts]>,
     scheme: SlotScheme,
     hasher: FixedState,
     slots_per_shard_shift: u32,
@@ -100,6 +105,7 @@ impl Keyspace {
         let cell = || Cell { shard: Mutex::default(), due_ms: AtomicU64::new(u64::MAX) };
         Self {
             cells: std::iter::repeat_with(cell).take(shards).collect(),
+            whereabouts: std::iter::repeat_with(Whereabouts::default).take(slots).collect(),
             scheme: layout.scheme,
             hasher: FixedState::with_seed(layout.seed),
             slots_per_shard_shift: slots_per_shard.trailing_zeros(),
@@ -152,10 +158,24 @@ impl Keyspace {
         1 << self.slots_per_shard_shift
     }
 
-    /// Starts to bring near what a lookup of the key touches first.
+    /// Starts to bring near what a look-up of the key touches first: the lock with what it guards,
+    /// and, most likely, the part of the slot's table that the key is in.
     #[inline]
-    pub(crate) fn prefetch_lock(&self, key: &Key<'_>) {
-        prefetch(&self.cells[self.shard_of(key.slot)]);
+    pub(crate) fn prefetch(&self, key: &Key<'_>) {
+        if key.db == 0 {
+            self.whereabouts[usize::from(key.slot)].prefetch::<Record>(key.hash);
+        }
+        let cell = std::ptr::from_ref(&self.cells[self.shard_of(key.slot)]);
+        prefetch(cell);
+        prefetch(cell.wrapping_byte_add(64));
+    }
+
+    /// Notes where the table is that a key was looked up in.
+    #[inline]
+    fn note_whereabouts(&self, key: &Key<'_>, table: &SegmentedTable<Record>) {
+        if key.db == 0 {
+            self.whereabouts[usize::from(key.slot)].note(table);
+        }
     }
 
     #[inline]
@@ -178,7 +198,8 @@ impl Keyspace {
     pub(crate) fn memory(&self) -> KeyspaceMemory {
         let mut memory = KeyspaceMemory::default();
         (0..self.shards()).for_each(|shard| self.lock(shard).add_to(&mut memory));
-        memory.fixed += crate::structs::allocation::footprint(size_of_val(&*self.cells));
+        memory.fixed += footprint(size_of_val(&*self.cells));
+        memory.fixed += footprint(size_of_val(&*self.whereabouts));
         memory.waiting = self.graveyard.lock().footprint();
         memory
     }
@@ -206,7 +227,6 @@ impl Shard {
     }
 
     fn add_to(&self, memory: &mut KeyspaceMemory) {
-        use crate::structs::allocation::footprint;
         let spilled = if self.databases.spilled() { self.databases.capacity() } else { 0 };
         memory.fixed += footprint(spilled * size_of::<Partition>());
         if memory.databases.len() < self.databases.len() {

@@ -98,7 +98,9 @@ impl<T> Line<T> {
 fn same_bytes(bytes: &[u8; LINE_BYTES], byte: u8) -> u32 {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8};
+        use std::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8,
+        };
         // SAFETY: SSE2 is part of x86-64, and 16 of the line's 64 bytes are read.
         unsafe {
             let head = _mm_loadu_si128(bytes.as_ptr().cast());

@@ -12,8 +12,8 @@
 //! A 32-byte key with a 64-byte value takes 103 bytes, and 104 in the arena.
 //!
 //! The pointer itself is kept in six bytes: user space lies below 2^47 on the platforms that Rust
-//! has allocators for, unless a program asks the kernel for more. In tables that are half full it
-//! saves four bytes a key.
+//! has allocators for, unless a program asks the kernel for more. It lets nine entries with their
+//! tags share a cache line of a table instead of seven.
 
 use super::arena;
 use super::listpack::Buffer;

@@ -172,9 +172,7 @@ impl<T> SegmentedTable<T> {
     /// Takes out the entry at a place, and gives memory back when much of it is unused.
     pub(crate) fn remove(&mut self, place: Place, hash_of: impl Fn(&T) -> u64) -> T {
         match &mut self.root {
-            Root::One(table) => {
-                take_bucket(table, place.bucket, &hash_of)
-            }
+            Root::One(table) => take_bucket(table, place.bucket, &hash_of),
             Root::Many(directory) => {
                 let value = directory.remove(place, &hash_of);
                 if let Some(whole) = directory.take_single_segment() {
@@ -445,9 +443,8 @@ impl<T> Directory<T> {
         self.table_bytes -= kept.table.footprint() + absorbed.table.footprint();
         kept.depth -= 1;
         kept.prefix >>= 1;
-        for entry in absorbed.table.into_entries() {
-            let hash = inner_hash(hash_of(&entry));
-            kept.table.insert(hash, entry, |entry| hash_of(entry));
+        for entry in absorbed.table.drain() {
+            kept.table.insert(hash_of(&entry), entry, hash_of);
         }
         self.table_bytes += kept.table.footprint();
         self.point_at(number as u32);
@@ -551,6 +548,25 @@ mod tests {
         for number in 0..2_000u64 {
             assert!(table.find(number & 0xff, |other| *other == number).is_some());
         }
+    }
+
+    #[test]
+    fn whereabouts_follow_a_table_when_they_are_noted() {
+        let seen = Whereabouts::default();
+        let mut table = SegmentedTable::new();
+        for number in 0..1_000 {
+            insert(&mut table, number);
+            seen.note(&table);
+            let address = seen.0.load(Relaxed) & ((1 << ADDRESS_BITS) - 1);
+            let expected = match &table.root {
+                Root::One(table) => table.whereabouts().0,
+                Root::Many(directory) => std::ptr::from_ref(&**directory).addr(),
+            };
+            assert_eq!(address, expected as u64);
+            seen.prefetch::<u64>(spread(&number));
+        }
+        drop(table);
+        seen.prefetch::<u64>(7);
     }
 
     #[test]
