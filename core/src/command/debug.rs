@@ -9,8 +9,10 @@ use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Cursor, Expiry};
 use crate::resp::Protocol;
 use crate::resp::number::parse_i64;
-use crate::structs::entry::{Body, CLOCK_MAX, NewBody};
-use crate::value::{self, Object, Record, Type};
+use crate::structs::entry::{CLOCK_MAX, NewBody};
+use crate::structs::listpack::Scratch;
+use crate::value::hash::Hash;
+use crate::value::{self, Record, Type, dump, string};
 use sha1_smol::Sha1;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -137,43 +139,13 @@ fn object(call: &mut Call<'_, '_>, key: &[u8]) -> Result<(), Error> {
             "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
             std::ptr::from_ref(record),
             value::encoding(record),
-            serialized_len(record),
+            dump::serialized_len(record),
             record.clock(),
             now.wrapping_sub(record.clock()) & CLOCK_MAX,
         ))
     })?;
     call.out.status(&line);
     Ok(())
-}
-
-/// Bytes that the value takes in a snapshot without compression.
-fn serialized_len(record: &Record) -> usize {
-    match record.body() {
-        Body::Int(value) => integer_len(value),
-        Body::Bytes(bytes) => plain_len(bytes.len()),
-        Body::Boxed(Object::String(bytes)) => plain_len(bytes.len()),
-    }
-}
-
-/// An integer of up to four bytes is written as such, a larger one as text.
-fn integer_len(value: i64) -> usize {
-    match value {
-        _ if i8::try_from(value).is_ok() => 2,
-        _ if i16::try_from(value).is_ok() => 3,
-        _ if i32::try_from(value).is_ok() => 5,
-        _ => plain_len(value.to_string().len()),
-    }
-}
-
-/// The length is written in 6, 14, 32 or 64 bits.
-fn plain_len(len: usize) -> usize {
-    let head = match len {
-        0..=0x3f => 1,
-        0x40..=0x3fff => 2,
-        _ if u32::try_from(len).is_ok() => 5,
-        _ => 9,
-    };
-    head + len
 }
 
 /// A digest that mixes parts in an order, or sums them up in none. The way of DEBUG DIGEST in
@@ -197,14 +169,26 @@ impl Digest {
     /// Mixes in type, value and whether it expires.
     fn mix_record(&mut self, record: &Record) {
         self.mix(&(Type::of(record) as u32).to_be_bytes());
-        match record.body() {
-            Body::Int(value) => self.mix(value.to_string().as_bytes()),
-            Body::Bytes(bytes) => self.mix(bytes),
-            Body::Boxed(Object::String(bytes)) => self.mix(bytes),
+        match Type::of(record) {
+            Type::String => self.mix_string(record),
+            Type::Hash => self.add_fields(record),
         }
         if record.expire_ms().is_some() {
             self.add(b"!!expire!!");
         }
+    }
+
+    fn mix_string(&mut self, record: &Record) {
+        self.mix(&string::read(record).expect("the type was looked at"));
+    }
+
+    fn add_fields(&mut self, record: &Record) {
+        Hash::of(record).expect("the type was looked at").each(|field, value| {
+            let mut one = Self::default();
+            one.mix(field.text(&mut Scratch::new()));
+            one.mix(value.text(&mut Scratch::new()));
+            self.add(&one.0);
+        });
     }
 
     fn hex(&self) -> String {

@@ -55,6 +55,7 @@ pub(crate) struct Environment {
     replication_id: Mutex<String>,
     peak_bytes: AtomicUsize,
     random: AtomicU64,
+    seed: u64,
     next_client_id: AtomicU64,
 }
 
@@ -82,6 +83,7 @@ impl Environment {
             replication_id: Mutex::default(),
             peak_bytes: AtomicUsize::new(startup_bytes),
             random: AtomicU64::new(seed),
+            seed,
             next_client_id: AtomicU64::new(1),
         };
         *environment.replication_id.lock() = random_name(!seed ^ now_ms.rotate_left(32));
@@ -101,6 +103,7 @@ impl Environment {
             stream_node_bytes,
             stream_node_entries,
             string_len: self.config.proto_max_bulk_len() as u64,
+            seed: self.seed,
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) enum Group {
     Cluster,
     Connection,
     Generic,
+    Hash,
     Pubsub,
     Server,
     String,
@@ -36,6 +37,7 @@ impl Group {
             Self::Cluster => "cluster",
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Hash => "hash",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::String => "string",
@@ -49,6 +51,7 @@ impl Group {
             Self::Cluster | Self::Pubsub | Self::Server => 0,
             Self::Connection => category::CONNECTION,
             Self::Generic => category::KEYSPACE,
+            Self::Hash => category::HASH,
             Self::String => category::STRING,
         }
     }
@@ -438,6 +441,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::cluster::COMMANDS],
     &[super::connection::COMMANDS],
     &[super::dump::COMMANDS],
+    &[super::hash::COMMANDS],
     &[super::introspect::COMMANDS],
     &super::key::COMMANDS,
     &[super::pubsub::COMMANDS],

@@ -254,7 +254,6 @@ impl<'k> Access<'k> {
         Ok(Some(Changed { result, emptied }))
     }
 
-    #[allow(dead_code)]
     /// As [`Access::change`], on a key that is made with an empty value first if there is none.
     pub(crate) fn change_or_new<R, E>(
         &mut self,

@@ -17,7 +17,7 @@ mod partition;
 mod tests;
 mod walk;
 
-pub(crate) use access::{Access, Expiry};
+pub(crate) use access::{Access, Changed, Expiry};
 pub(crate) use change::{Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{NewValue, Partition};

@@ -142,6 +142,7 @@ impl Value {
             Body::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
             Body::Int(value) => Self::Int(value),
             Body::Boxed(Object::String(bytes)) => Self::Boxed(bytes.clone()),
+            Body::Boxed(other) => panic!("no twin for {other:?}"),
         }
     }
 }

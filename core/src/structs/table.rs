@@ -261,16 +261,11 @@ impl<T> SegmentedTable<T> {
     /// Takes out up to `budget` entries, in no order, without regard for later use: the table is on
     /// its way to be freed. Returns none when it is empty.
     pub(crate) fn drain_some(&mut self, budget: usize) -> Option<Vec<T>> {
-        let table = match &mut self.root {
-            Root::One(table) => table,
-            Root::Many(directory) => {
-                while directory.segments.last().is_some_and(|last| last.table.is_empty()) {
-                    directory.segments.pop();
-                }
-                &mut directory.segments.last_mut()?.table
-            }
+        let budget = budget.max(1);
+        let taken: Vec<T> = match &mut self.root {
+            Root::One(table) => table.drain().take(budget).collect(),
+            Root::Many(directory) => directory.drain_some(budget),
         };
-        let taken: Vec<T> = table.drain().take(budget.max(1)).collect();
         (!taken.is_empty()).then_some(taken)
     }
 
@@ -364,6 +359,17 @@ impl<T> Directory<T> {
         table.insert(hash, value, hash_of);
         self.table_bytes += table.footprint();
         self.len += 1;
+    }
+
+    fn drain_some(&mut self, budget: usize) -> Vec<T> {
+        while let Some(empty) = self.segments.pop_if(|last| last.table.is_empty()) {
+            self.table_bytes -= empty.table.footprint();
+        }
+        let last = self.segments.last_mut();
+        let taken: Vec<T> =
+            last.map(|last| last.table.drain().take(budget).collect()).unwrap_or_default();
+        self.len -= taken.len();
+        taken
     }
 
     fn may_split(&self, number: usize) -> bool {
@@ -595,6 +601,7 @@ mod tests {
         let mut taken = BTreeSet::new();
         while let Some(some) = table.drain_some(100) {
             assert!(some.len() <= 100);
+            assert_eq!(table.len() + some.len() + taken.len(), 5_000);
             some.into_iter().for_each(|number| assert!(taken.insert(number)));
         }
         assert_eq!(taken.len(), 5_000);

@@ -11,18 +11,17 @@
 //! A payload has to be one value and nothing else; Redis reads on into the seal, and over what
 //! follows the value.
 
+mod hash;
 #[allow(dead_code, reason = "for the readers of collections")]
 pub(crate) mod intset;
 mod lzf;
 mod read;
 mod write;
-#[allow(dead_code, reason = "for the readers of collections")]
 pub(crate) mod ziplist;
-#[allow(dead_code, reason = "for the readers of collections")]
 pub(crate) mod zipmap;
 
 use super::string;
-use super::{Limits, Object, Record};
+use super::{Limits, Object, Record, Type};
 use crate::error::Error;
 use crate::structs::entry::{Body, NewBody};
 use crc_fast::CrcAlgorithm::Crc64Redis;
@@ -44,25 +43,34 @@ const CHECKSUM_LEN: usize = 8;
 /// lower one of an older server that shall read it and knows the value's encoding.
 pub(crate) fn dump(record: &Record, version: u16, out: &mut Vec<u8>) {
     let start = out.len();
-    match record.body() {
-        Body::Int(value) => {
-            out.push(TYPE_STRING);
-            write::integer(value, out);
-        }
-        Body::Bytes(text) => dump_text(text, out),
-        Body::Boxed(Object::String(text)) => dump_text(text, out),
+    match Type::of(record) {
+        Type::String => dump_string(record, out),
+        Type::Hash => hash::dump(record, out),
     }
     seal(version, start, out);
 }
 
-fn dump_text(text: &[u8], out: &mut Vec<u8>) {
+fn dump_string(record: &Record, out: &mut Vec<u8>) {
+    if let Body::Int(value) = record.body() {
+        out.push(TYPE_STRING);
+        write::integer(value, out);
+        return;
+    }
+    let text = string::read(record).expect("the caller looked at the type");
     out.reserve(text.len() + TEXT_OVERHEAD_MAX);
     out.push(TYPE_STRING);
-    write::text(text, out);
+    write::text(&text, out);
 }
 
 /// What a payload has beside a text: the type, the length, the seal.
 const TEXT_OVERHEAD_MAX: usize = 1 + write::LEN_LEN_MAX + VERSION_LEN + CHECKSUM_LEN;
+
+/// The bytes that a value takes in a snapshot without compression.
+pub(crate) fn serialized_len(record: &Record) -> usize {
+    let mut payload = Vec::new();
+    dump(record, RDB_VERSION, &mut payload);
+    payload.len() - (1 + VERSION_LEN + CHECKSUM_LEN)
+}
 
 /// Ends the payload that starts at `start`.
 fn seal(version: u16, start: usize, out: &mut Vec<u8>) {
@@ -85,7 +93,6 @@ fn open(payload: &[u8]) -> Option<&[u8]> {
 }
 
 /// A value read from a payload, on its way into a record.
-#[allow(dead_code)]
 #[derive(Debug)]
 pub(crate) enum Restored<'p> {
     /// A string that was written as an integer.
@@ -125,6 +132,10 @@ pub(crate) fn restore<'p>(payload: &'p [u8], limits: &Limits) -> Result<Restored
     let mut reader = Reader::new(open(payload).ok_or(BAD_SEAL)?, limits.string_len);
     let value = match reader.byte() {
         Some(TYPE_STRING) => reader.string(),
+        Some(
+            kind
+            @ (hash::TYPE_TABLE | hash::TYPE_ZIPMAP | hash::TYPE_ZIPLIST | hash::TYPE_LISTPACK),
+        ) => hash::restore(kind, &mut reader, limits),
         Some(_) | None => None,
     };
     value.filter(|_| reader.is_at_end()).ok_or(BAD_DATA)

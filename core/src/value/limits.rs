@@ -3,7 +3,6 @@
 
 /// Up to where a collection is kept in a listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code)]
 pub(crate) struct PackLimits {
     /// `*-max-listpack-entries`: members, or pairs.
     pub(crate) entries: usize,
@@ -27,6 +26,8 @@ pub(crate) struct Limits {
     pub(crate) stream_node_entries: usize,
     /// `proto-max-bulk-len`: bytes of the longest string.
     pub(crate) string_len: u64,
+    /// Secret that makes the places of members in large tables unpredictable.
+    pub(crate) seed: u64,
 }
 
 #[cfg(test)]
@@ -41,5 +42,6 @@ impl Limits {
         stream_node_bytes: 4096,
         stream_node_entries: 100,
         string_len: 512 << 20,
+        seed: 0,
     };
 }

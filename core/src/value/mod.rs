@@ -1,6 +1,7 @@
 //! The types by their Redis names, with their encodings private. Knows no key, no time, no command.
 
 pub(crate) mod dump;
+pub(crate) mod hash;
 pub(crate) mod limits;
 pub(crate) mod string;
 
@@ -12,7 +13,6 @@ use crate::structs::listpack::Element;
 
 /// What a text is kept as in a listpack: the number whose canonical form it is, or its bytes.
 #[inline]
-#[allow(dead_code)]
 pub(crate) fn element(text: &[u8]) -> Element<'_> {
     match parse_i64(text) {
         Some(value) => Element::Int(value),
@@ -29,6 +29,8 @@ pub(crate) type Record = Entry<Object>;
 pub(crate) enum Type {
     /// Bytes, or an integer that reads as bytes.
     String = 0,
+    /// Fields with values.
+    Hash = 4,
 }
 
 impl Type {
@@ -36,6 +38,7 @@ impl Type {
     pub(crate) fn of(record: &Record) -> Self {
         match record.tag() & TYPE_MASK {
             0 => Self::String,
+            4 => Self::Hash,
             number => unreachable!("no record is made with type {number}"),
         }
     }
@@ -44,6 +47,7 @@ impl Type {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::String => "string",
+            Self::Hash => "hash",
         }
     }
 }
@@ -57,6 +61,7 @@ const RAW: u8 = 0b1000;
 pub(crate) fn encoding(record: &Record) -> &'static str {
     match Type::of(record) {
         Type::String => string::encoding(record),
+        Type::Hash => hash::encoding(record),
     }
 }
 
@@ -66,6 +71,7 @@ pub(crate) fn encoding(record: &Record) -> &'static str {
 pub(crate) fn is_empty_collection(record: &Record) -> bool {
     match Type::of(record) {
         Type::String => false,
+        Type::Hash => hash::is_empty(record),
     }
 }
 
@@ -82,6 +88,8 @@ pub(crate) fn object_footprint(record: &Record) -> usize {
 pub(crate) enum Object {
     /// A string with room to grow.
     String(Vec<u8>),
+    /// The fields of a large hash.
+    Hash(hash::FieldTable),
 }
 
 /// Freeing one of these at once could take long; more than this is freed in steps.
@@ -94,6 +102,7 @@ impl Object {
         let own = footprint(size_of::<Self>());
         match self {
             Self::String(bytes) => own + footprint(bytes.capacity()),
+            Self::Hash(table) => own + table.footprint(),
         }
     }
 
@@ -101,6 +110,7 @@ impl Object {
     pub(crate) fn is_large(&self) -> bool {
         match self {
             Self::String(bytes) => bytes.capacity() > FREE_STEP_BYTES,
+            Self::Hash(table) => table.is_large(),
         }
     }
 
@@ -111,6 +121,7 @@ impl Object {
                 bytes.clear();
                 bytes.shrink_to(bytes.capacity().saturating_sub(FREE_STEP_BYTES));
             }
+            Self::Hash(table) => table.free_step(),
         }
         !self.is_large()
     }

@@ -106,6 +106,7 @@ pub(crate) fn read(record: &Record) -> Result<Text<'_>, Error> {
         Body::Bytes(bytes) => Text::Stored(bytes),
         Body::Int(value) => Text::Printed(Digits::new(value)),
         Body::Boxed(Object::String(bytes)) => Text::Stored(bytes),
+        Body::Boxed(_) => return Err(Error::WRONG_TYPE),
     })
 }
 
@@ -119,6 +120,7 @@ pub(crate) fn read_integer(record: &Record) -> Result<i64, Error> {
         Body::Int(value) => return Ok(value),
         Body::Bytes(bytes) => bytes,
         Body::Boxed(Object::String(bytes)) => bytes,
+        Body::Boxed(_) => return Err(Error::WRONG_TYPE),
     };
     parse_i64(text).ok_or(Error::NOT_INTEGER)
 }
@@ -137,7 +139,7 @@ pub(crate) fn encoding(record: &Record) -> &'static str {
     match record.body() {
         Body::Int(_) => "int",
         Body::Bytes(bytes) if short(bytes) => "embstr",
-        Body::Bytes(_) | Body::Boxed(Object::String(_)) => "raw",
+        Body::Bytes(_) | Body::Boxed(_) => "raw",
     }
 }
 
@@ -243,6 +245,7 @@ pub(crate) fn take_buffer(
 ) -> Option<Vec<u8>> {
     match record.boxed_mut()? {
         Object::String(text) => wanted(text).then(|| std::mem::take(text)),
+        _ => None,
     }
 }
 

@@ -64,6 +64,15 @@ impl<'p> Reader<'p> {
         self.array().map(f64::from_le_bytes)
     }
 
+    /// The bytes of a string.
+    pub(super) fn text(&mut self) -> Option<Cow<'p, [u8]>> {
+        Some(match self.string()? {
+            Restored::Text(text) => text,
+            Restored::Integer(value) => Cow::Owned(value.to_string().into_bytes()),
+            Restored::Packed(..) | Restored::Boxed(..) => unreachable!("a string is no collection"),
+        })
+    }
+
     fn compressed(&mut self) -> Option<Vec<u8>> {
         let packed_len = self.len()?;
         let len = self.len()?;
@@ -74,7 +83,8 @@ impl<'p> Reader<'p> {
         lzf::decompress(packed, len as usize)
     }
 
-    fn len(&mut self) -> Option<u64> {
+    /// A length.
+    pub(super) fn len(&mut self) -> Option<u64> {
         match self.head()? {
             Head::Len(len) => Some(len),
             Head::Encoding(_) => None,
