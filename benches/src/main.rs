@@ -23,6 +23,7 @@
 mod expire;
 mod growth;
 mod hiredis;
+mod lazyfree;
 mod measure;
 mod memory;
 mod migrate;
@@ -33,6 +34,7 @@ mod redis;
 mod resp;
 mod row;
 mod threads;
+mod types;
 mod workload;
 
 use row::Report;
@@ -46,11 +48,17 @@ const SCENARIOS: &[Scenario] = &[
     ("set", "typed SET, one at a time, beside DashMap and kevy-embedded", point::set),
     ("pipeline", "RESP in and out, 64 commands a feed, beside hashbrown and redis", pipeline::run),
     ("threads", "the pipeline on two threads beside one", threads::run),
-    ("memory", "resident bytes a key beyond its payload, beside redis and kevy", memory::run),
-    ("growth", "the slowest SET from 0 to 10 M keys, beside hashbrown", growth::run),
+    ("memory", "resident bytes of keys and of collections, beside redis and kevy", memory::run),
+    (
+        "growth",
+        "the slowest write to 10 M keys or members, beside hashbrown and redis",
+        growth::run,
+    ),
     ("expire", "a million keys due in the same second, beside redis", expire::run),
     ("resp", "requests and replies read and written, beside hiredis and redis-protocol", resp::run),
     ("migrate", "a slot to another engine, key by key, beside MIGRATE of redis", migrate::run),
+    ("types", "commands on every type, one at a time, beside redis with a pipeline", types::run),
+    ("lazyfree", "the longest call while a value of 10 M members goes, beside DEL", lazyfree::run),
     ("python", "engine.get in Python, beside a dict and redis-py", python::run),
 ];
 

@@ -1,11 +1,41 @@
-//! `memory`: resident bytes a key beyond its key and value. Each side loads its keys in a process
-//! of its own, so that no side inherits the other's pages.
+//! `memory`: resident bytes a key beyond its key and value, and what collections take in all. Each
+//! side loads its keys in a process of its own, so that no side inherits the other's pages.
 
 use crate::measure::resident_bytes;
 use crate::redis::Redis;
 use crate::row::{Better, Report, Row};
-use crate::workload::{KEY_LEN, KEYS, VALUE, VALUE_LEN, key};
+use crate::workload::{FEED, KEY_LEN, KEYS, VALUE, VALUE_LEN, key};
 use keyslot::Engine;
+use keyslot::resp::encode_request;
+
+/// A kind of collection: its name, and the command that adds what belongs to a number.
+type Collection = (&'static str, fn(usize, &mut Vec<u8>));
+
+/// Each is made of [`KEYS`] commands.
+const COLLECTIONS: &[Collection] = &[
+    ("hashes", |number, out| {
+        let fields = (0..8).flat_map(|field| [format!("field{field}"), format!("value{field}")]);
+        let words = ["HSET".to_owned(), format!("hash:{number}")].into_iter().chain(fields);
+        encode_request(&words.collect::<Vec<_>>(), out);
+    }),
+    ("zset", |number, out| {
+        let score = (number * 7_919 % KEYS).to_string();
+        encode_request(&["ZADD", "zset", &score, &member(number)], out);
+    }),
+    ("set", |number, out| encode_request(&["SADD", "set", &member(number)], out)),
+    ("hash", |number, out| {
+        encode_request(&["HSET", "hash", &member(number), &format!("value:{number}")], out);
+    }),
+    ("list", |number, out| encode_request(&["RPUSH", "list", &member(number)], out)),
+    ("stream", |number, out| {
+        let id = format!("{}-0", number + 1);
+        encode_request(&["XADD", "stream", &id, "field", &member(number)], out);
+    }),
+];
+
+fn member(number: usize) -> String {
+    format!("member:{number}")
+}
 
 const PAYLOAD: f64 = (KEY_LEN + VALUE_LEN) as f64;
 
@@ -31,7 +61,20 @@ pub(crate) fn child(case: &str) -> Result<(), String> {
             }
             Box::new(store)
         }
-        _ => return Err(format!("no such side: {case}")),
+        _ => {
+            let collection = COLLECTIONS.iter().find(|(name, _)| *name == case);
+            let (_, add) = collection.ok_or_else(|| format!("no such side: {case}"))?;
+            let engine = Engine::default();
+            let mut session = engine.session();
+            let mut request = Vec::new();
+            for number in 0..KEYS {
+                request.clear();
+                add(number, &mut request);
+                session.feed(&request);
+                session.consume_output(session.output().len());
+            }
+            Box::new(engine)
+        }
     };
     println!("{}", resident_bytes() - before);
     drop(kept);
@@ -43,7 +86,7 @@ fn measure(case: &str) -> Result<f64, String> {
     let run = std::process::Command::new(program).args(["--child", case]).output();
     let output = run.map_err(|error| error.to_string())?.stdout;
     let bytes = String::from_utf8_lossy(&output).trim().parse::<f64>();
-    bytes.map(overhead).map_err(|error| format!("the side {case} said no number: {error}"))
+    bytes.map_err(|error| format!("the side {case} said no number: {error}"))
 }
 
 fn redis() -> Result<f64, String> {
@@ -57,12 +100,30 @@ fn redis() -> Result<f64, String> {
     Ok(overhead(redis.info_number("used_memory") - before))
 }
 
+fn redis_collection((_, add): &Collection) -> Result<f64, String> {
+    let mut redis = Redis::start()?;
+    let before = redis.info_number("used_memory");
+    for start in (0..KEYS).step_by(FEED) {
+        let mut requests = Vec::new();
+        (start..KEYS.min(start + FEED)).for_each(|number| add(number, &mut requests));
+        redis.exchange_all(&requests);
+    }
+    Ok(redis.info_number("used_memory") - before)
+}
+
 pub(crate) fn run(report: &mut Report) -> Result<(), String> {
-    let ours = measure("keyslot")?;
-    let peers = [("memory.string.redis", redis()?), ("memory.string.kevy", measure("kevy")?)];
+    let ours = overhead(measure("keyslot")?);
+    let kevy = overhead(measure("kevy")?);
+    let peers = [("memory.string.redis", redis()?), ("memory.string.kevy", kevy)];
     for (id, theirs) in peers {
         let metric = "bytes a key beyond its payload";
         report.row(&Row { id, metric, unit: "bytes", ours, theirs, better: Better::Lower });
+    }
+    for collection in COLLECTIONS {
+        let id = format!("memory.{}.redis", collection.0);
+        let (ours, theirs) = (measure(collection.0)?, redis_collection(collection)?);
+        let metric = "bytes in all";
+        report.row(&Row { id: &id, metric, unit: "bytes", ours, theirs, better: Better::Lower });
     }
     Ok(())
 }

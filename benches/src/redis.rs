@@ -1,6 +1,8 @@
 //! A redis-server of our own, on a unix socket in a directory of its own, as a peer.
 
 use crate::workload::Commands;
+use bytes::BytesMut;
+use keyslot::resp::{Reply, ReplyDecoder};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -88,6 +90,22 @@ impl Redis {
         }
     }
 
+    /// Sends requests and reads until all replies have come back, however long they are: a last
+    /// request is added whose reply marks the end.
+    pub(crate) fn exchange_all(&mut self, requests: &[u8]) {
+        const LAST: &[u8] = b"*2\r\n$4\r\nECHO\r\n$9\r\n~the end~\r\n";
+        const MARK: &[u8] = b"$9\r\n~the end~\r\n";
+        self.stream.write_all(&[requests, LAST].concat()).expect("the peer is alive");
+        let mut end: Vec<u8> = Vec::new();
+        while end != MARK {
+            let len = self.stream.read(&mut self.input).expect("the peer is alive");
+            assert!(len > 0, "the peer is alive");
+            let read = &self.input[..len];
+            end.extend_from_slice(&read[len.saturating_sub(MARK.len())..]);
+            end.drain(..end.len().saturating_sub(MARK.len()));
+        }
+    }
+
     /// Sends all feeds of a workload, each after the replies to the one before.
     pub(crate) fn run(&mut self, commands: &Commands) {
         for (feed, reply_len) in commands.feeds.iter().zip(&commands.reply_lens) {
@@ -102,6 +120,39 @@ impl Redis {
         self.stream.write_all(&request).expect("the peer is alive");
         let len = self.stream.read(&mut self.input).expect("the peer is alive");
         String::from_utf8_lossy(&self.input[..len]).into_owned()
+    }
+
+    /// How long the commands in the slow log took, in microseconds.
+    pub(crate) fn slow_log_us(&mut self) -> Vec<i64> {
+        // An entry is an array of six, whose third part is the time.
+        let time = |entry: &Reply| match entry {
+            Reply::Array(parts) => match parts.get(2) {
+                Some(Reply::Integer(time)) => Some(*time),
+                _ => None,
+            },
+            _ => None,
+        };
+        match self.ask_for_reply(&["SLOWLOG", "GET", "-1"]) {
+            Reply::Array(entries) => entries.iter().filter_map(time).collect(),
+            other => panic!("the slow log is an array, not {other:?}"),
+        }
+    }
+
+    /// Sends one command and returns its reply, of any length.
+    fn ask_for_reply(&mut self, words: &[&str]) -> Reply {
+        let mut request = Vec::new();
+        keyslot::resp::encode_request(words, &mut request);
+        self.stream.write_all(&request).expect("the peer is alive");
+        let mut decoder = ReplyDecoder::default();
+        let mut unread = BytesMut::new();
+        loop {
+            let len = self.stream.read(&mut self.input).expect("the peer is alive");
+            assert!(len > 0, "the peer is alive");
+            unread.extend_from_slice(&self.input[..len]);
+            if let Some(reply) = decoder.decode(&mut unread).expect("the peer speaks RESP") {
+                return reply;
+            }
+        }
     }
 
     /// A number from INFO.
