@@ -252,6 +252,11 @@ impl Config {
         self.number(const { place("list-max-listpack-size") }) as i32
     }
 
+    /// `hll-sparse-max-bytes`.
+    pub(crate) fn sparse_hyperloglog_bytes(&self) -> usize {
+        self.number(const { place("hll-sparse-max-bytes") }) as usize
+    }
+
     /// `stream-node-max-bytes` and `stream-node-max-entries`.
     pub(crate) fn stream_node(&self) -> (usize, usize) {
         let bytes = self.number(const { place("stream-node-max-bytes") });

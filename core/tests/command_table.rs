@@ -52,6 +52,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("psubscribe", "arguments", "7.2 has no block of one"),
     ("psubscribe", "complexity", "7.2 tells it otherwise"),
     ("punsubscribe", "complexity", "7.2 tells it otherwise"),
+    ("pfmerge", "arguments", "7.2 says that sources may be missing"),
     ("quit", "deprecated_since", "7.2 deprecates it"),
     ("quit", "doc_flags", "7.2 deprecates it"),
     ("quit", "replaced_by", "7.2 deprecates it"),

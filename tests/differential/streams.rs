@@ -12,6 +12,7 @@ mod bitmaps;
 mod chance;
 mod compare;
 mod generate;
+mod hyperloglogs;
 mod pair;
 mod peer;
 mod shrink;

@@ -19,14 +19,15 @@ pub(crate) enum Group {
     Zset,
     Hash,
     Stream,
+    HyperLogLog,
 }
 
 impl Group {
     pub(crate) fn any(chance: &mut Chance) -> Self {
-        const COLLECTIONS: [Group; 5] =
-            [Group::List, Group::Set, Group::Zset, Group::Hash, Group::Stream];
+        const COLLECTIONS: [Group; 6] =
+            [Group::List, Group::Set, Group::Zset, Group::Hash, Group::Stream, Group::HyperLogLog];
         match chance.below(8) {
-            0..=2 => COLLECTIONS[chance.below(5) as usize],
+            0..=2 => COLLECTIONS[chance.below(6) as usize],
             _ => Self::string(chance),
         }
     }
@@ -55,6 +56,7 @@ impl Group {
             Self::Zset => chance.pick::<[u8]>(&[b"z1", b"z2", b"z3"]).to_vec(),
             Self::Hash => chance.pick::<[u8]>(&[b"h1", b"h2", b"h3"]).to_vec(),
             Self::Stream => chance.pick::<[u8]>(&[b"x1", b"x2", b"x3"]).to_vec(),
+            Self::HyperLogLog => chance.pick::<[u8]>(&[b"y1", b"y2", b"y3", b"y4"]).to_vec(),
             Self::Short if chance.one_in(6) => chance.pick::<[u8]>(&STRANGE).to_vec(),
             Self::Short => chance.pick::<[u8]>(&USUAL).to_vec(),
         }
@@ -66,9 +68,13 @@ impl Group {
             Self::Long => long_value(chance),
             Self::Integer => integer(chance),
             Self::Real => float(chance),
-            Self::Short | Self::List | Self::Set | Self::Zset | Self::Hash | Self::Stream => {
-                value(chance)
-            }
+            Self::Short
+            | Self::List
+            | Self::Set
+            | Self::Zset
+            | Self::Hash
+            | Self::Stream
+            | Self::HyperLogLog => value(chance),
         }
     }
 }

@@ -17,6 +17,7 @@ mod figures;
 mod glob;
 mod grammar;
 mod hash;
+mod hyperloglog;
 mod info;
 mod introspect;
 mod key;

@@ -24,6 +24,7 @@ pub(crate) enum Group {
     Connection,
     Generic,
     Hash,
+    Hyperloglog,
     Pubsub,
     Server,
     String,
@@ -38,6 +39,7 @@ impl Group {
             Self::Connection => "connection",
             Self::Generic => "generic",
             Self::Hash => "hash",
+            Self::Hyperloglog => "hyperloglog",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::String => "string",
@@ -52,6 +54,7 @@ impl Group {
             Self::Connection => category::CONNECTION,
             Self::Generic => category::KEYSPACE,
             Self::Hash => category::HASH,
+            Self::Hyperloglog => category::HYPERLOGLOG,
             Self::String => category::STRING,
         }
     }
@@ -442,6 +445,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::connection::COMMANDS],
     &[super::dump::COMMANDS],
     &[super::hash::COMMANDS],
+    &[super::hyperloglog::COMMANDS],
     &[super::introspect::COMMANDS],
     &super::key::COMMANDS,
     &[super::pubsub::COMMANDS],

@@ -230,7 +230,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .engine("Members of a sorted set that is kept packed."),
     memory("zset-max-listpack-value", 64, 0, LONG as u64).alias_of("zset-max-ziplist-value")
         .engine("The longest member of a sorted set that is kept packed."),
-    memory("hll-sparse-max-bytes", 3000, 0, LONG as u64).kept("The largest sparse HyperLogLog."),
+    memory("hll-sparse-max-bytes", 3000, 0, LONG as u64).engine("The largest sparse HyperLogLog."),
     memory("stream-node-max-bytes", 4096, 0, LONG as u64).engine("The largest node of a stream."),
     number("stream-node-max-entries", 100, 0, LONG, "").engine("Entries in a node of a stream."),
     text("locale-collate", "").kept("How SORT ALPHA compares; only bytewise order is known."),

@@ -6,6 +6,7 @@ pub(crate) mod arena;
 pub(crate) mod bits;
 mod buckets;
 pub(crate) mod entry;
+pub(crate) mod hyperloglog;
 #[allow(dead_code, reason = "lists, sets and streams use the rest")]
 pub(crate) mod listpack;
 pub(crate) mod prefetch;

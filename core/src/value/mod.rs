@@ -2,6 +2,7 @@
 
 pub(crate) mod dump;
 pub(crate) mod hash;
+pub(crate) mod hyperloglog;
 pub(crate) mod limits;
 pub(crate) mod string;
 
