@@ -50,7 +50,9 @@ impl Clock for SystemClock {
 
     fn unix_ms(&self) -> u64 {
         // A wall clock before 1970 reads as 1970: nothing could be due earlier.
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs() * 1000 + u64::from(since.subsec_millis()))
     }
 }
 

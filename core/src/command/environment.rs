@@ -4,7 +4,7 @@
 use super::card::Registry;
 use super::mailbox::Post;
 use super::pubsub::Channels;
-use super::stats::Stats;
+use super::stats::{Counter, Stats};
 use crate::cluster::{Cluster, Topology};
 use crate::config::Config;
 use crate::value::{Limits, PackLimits};
@@ -149,7 +149,7 @@ impl Environment {
     pub(crate) fn sample_rates(&self, now_ms: u64) -> bool {
         self.stats.sample(now_ms, || {
             let traffic = self.sessions.traffic();
-            let commands = self.stats.commands.load(Relaxed);
+            let commands = self.stats.total(Counter::Commands);
             [commands, traffic.input_bytes, traffic.output_bytes]
         })
     }

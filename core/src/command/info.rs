@@ -6,6 +6,7 @@ use super::call::Call;
 use super::connection::REDIS_VERSION;
 use super::environment::HostFigures;
 use super::figures::Memory;
+use super::stats::Counter;
 use super::table::{Command, Group, category, flag};
 use crate::error::Error;
 use crate::structs::entry::CLOCK_MAX;
@@ -199,7 +200,7 @@ fn persistence(report: &mut Report<'_, '_, '_>) {
     let env = report.call.env;
     report.line("loading", 0);
     report.line("async_loading", 0);
-    report.counter("rdb_changes_since_last_save", &env.stats.changes);
+    report.line("rdb_changes_since_last_save", env.stats.total(Counter::Changes));
     report.line("rdb_bgsave_in_progress", 0);
     report.line("rdb_last_save_time", env.opened_ms / 1000);
     report.lines([
@@ -222,7 +223,7 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     let traffic = env.sessions.traffic();
     let [commands, input, output] = env.stats.rates();
     report.line("total_connections_received", env.sessions.opened());
-    report.counter("total_commands_processed", &env.stats.commands);
+    report.line("total_commands_processed", env.stats.total(Counter::Commands));
     report.line("instantaneous_ops_per_sec", commands as u64);
     report.line("total_net_input_bytes", traffic.input_bytes);
     report.line("total_net_output_bytes", traffic.output_bytes);
@@ -231,10 +232,10 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     let rejected = report.host.rejected_connections;
     report.line("rejected_connections", rejected);
     report.lines([("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0)]);
-    report.counter("expired_keys", &env.stats.expired_keys);
+    report.line("expired_keys", env.stats.total(Counter::ExpiredKeys));
     report.lines([("evicted_keys", 0), ("evicted_clients", 0)]);
-    report.counter("keyspace_hits", &env.stats.keyspace_hits);
-    report.counter("keyspace_misses", &env.stats.keyspace_misses);
+    report.line("keyspace_hits", env.stats.total(Counter::KeyspaceHits));
+    report.line("keyspace_misses", env.stats.total(Counter::KeyspaceMisses));
     let [channels, patterns, shard_channels] = env.channels.counts();
     report.lines([
         ("pubsub_channels", channels),

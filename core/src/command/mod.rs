@@ -38,3 +38,4 @@ pub(crate) use client::{ClientState, ReplyMode};
 pub(crate) use environment::Environment;
 pub use environment::HostFigures;
 pub(crate) use mailbox::{Letter, Waker};
+pub(crate) use stats::Counter;

@@ -1,7 +1,7 @@
 //! How requests become calls: look up, locate, lock, bring near, run, settle.
 
 use super::{Inner, route};
-use crate::command::{Call, ClientState, ReplyMode, table};
+use crate::command::{Call, ClientState, Counter, ReplyMode, table};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
 use crate::resp::ReplySink;
@@ -171,6 +171,7 @@ impl Inner {
 
     /// Tells what a batch did to those who want to know, gives up its locks, and then calls hosts
     /// whose sessions have something to take. What it met is added to the engine's figures.
+    #[inline]
     pub(super) fn settle(&self, access: Access<'_>, commands: usize) {
         self.count(&access, commands);
         if !access.notices.is_empty() {
@@ -180,19 +181,15 @@ impl Inner {
         self.env.post.send();
     }
 
+    #[inline]
     fn count(&self, access: &Access<'_>, commands: usize) {
-        let stats = &self.env.stats;
-        stats.commands.fetch_add(commands as u64, Relaxed);
-        let met = [
-            (&stats.keyspace_hits, access.stats.hits),
-            (&stats.keyspace_misses, access.stats.misses),
-            (&stats.expired_keys, access.stats.expired),
-            (&stats.changes, access.stats.changes),
-        ];
-        // The counters are shared by all threads: one that stays as it is is left alone.
-        for (counter, count) in met.into_iter().filter(|(_, count)| *count > 0) {
-            counter.fetch_add(count, Relaxed);
-        }
+        self.env.stats.add(&[
+            (Counter::Commands, commands as u64),
+            (Counter::KeyspaceHits, access.stats.hits),
+            (Counter::KeyspaceMisses, access.stats.misses),
+            (Counter::ExpiredKeys, access.stats.expired),
+            (Counter::Changes, access.stats.changes),
+        ]);
     }
 }
 

@@ -11,7 +11,7 @@ pub use migration::Migration;
 pub use session::Session;
 
 use crate::cluster::Topology;
-use crate::command::{ClientState, Environment, HostFigures};
+use crate::command::{ClientState, Counter, Environment, HostFigures};
 use crate::config::{Authority, Config};
 use crate::error::Error;
 use crate::keyspace::{Keyspace, Layout};
@@ -155,7 +155,7 @@ impl Engine {
         let mut notices = Vec::new();
         let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut notices);
         let expired = if active { due() } else { 0 };
-        self.inner.env.stats.expired_keys.fetch_add(expired as u64, Relaxed);
+        self.inner.env.stats.add(&[(Counter::ExpiredKeys, expired as u64)]);
         self.inner.env.announce(&notices, now_ms);
         self.inner.env.post.send();
         self.inner.keyspace.free_some(budget) || expired == budget

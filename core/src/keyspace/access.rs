@@ -54,11 +54,16 @@ type Guard<'k> = MutexGuard<'k, Shard>;
 enum Held<'k> {
     /// No lock. Walks take one at a time; nothing else is allowed.
     Nothing,
+    /// This shard.
+    One(Guard<'k>),
     /// These shards, ascending.
-    Some { shards: SmallVec<[u32; BATCH]>, guards: SmallVec<[Guard<'k>; BATCH]> },
+    Some(SmallVec<[Guard<'k>; BATCH]>),
     /// All shards.
     All(Vec<Guard<'k>>),
 }
+
+const OF_ITS_SLOT: &str = "a walk holds all locks, none, or that of its slot";
+const OF_ITS_KEYS: &str = "a command locks the shards of all its keys";
 
 /// Keys under lock.
 pub(crate) struct Access<'k> {
@@ -75,45 +80,55 @@ pub(crate) struct Access<'k> {
 }
 
 impl<'k> Access<'k> {
-    /// Access without a lock, for walks and for commands without keys.
-    pub(crate) fn nothing(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
-        let stats = AccessStats::default();
-        let (held, events) = (Held::Nothing, keyspace.heard_events());
+    #[inline]
+    fn new(keyspace: &'k Keyspace, time: &'k Moment<'k>, held: Held<'k>) -> Self {
+        let (stats, events) = (AccessStats::default(), keyspace.heard_events());
         Self { keyspace, held, time, no_touch: false, stats, events, notices: Vec::new() }
     }
 
+    /// Access without a lock, for walks and for commands without keys.
+    pub(crate) fn nothing(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
+        Self::new(keyspace, time, Held::Nothing)
+    }
+
     /// Locks the shards of these keys, once each.
+    #[inline]
     pub(crate) fn keys(keyspace: &'k Keyspace, time: &'k Moment<'k>, keys: &mut [Key<'_>]) -> Self {
-        let mut access = Self::nothing(keyspace, time);
-        let mut shards: SmallVec<[u32; BATCH]> =
-            keys.iter().map(|key| keyspace.shard_of(key.slot) as u32).collect();
-        if shards.len() > 1 {
-            shards.sort_unstable();
-            shards.dedup();
-            for key in keys {
-                let shard = keyspace.shard_of(key.slot) as u32;
-                key.held = shards.binary_search(&shard).map_or(0, |at| at as u16);
-            }
+        match keys {
+            [key] => Self::slot(keyspace, time, key.slot),
+            _ => Self::many(keyspace, time, keys),
         }
-        let guards = shards.iter().map(|&shard| keyspace.lock(shard as usize)).collect();
-        access.held = Held::Some { shards, guards };
-        access
+    }
+
+    fn many(keyspace: &'k Keyspace, time: &'k Moment<'k>, keys: &mut [Key<'_>]) -> Self {
+        let in_order = |(number, key): (usize, &Key<'_>)| {
+            (keyspace.shard_of(key.slot) as u64) << 32 | number as u64
+        };
+        let mut order: SmallVec<[u64; BATCH]> = keys.iter().enumerate().map(in_order).collect();
+        order.sort_unstable();
+        let mut guards: SmallVec<[Guard<'k>; BATCH]> = SmallVec::new();
+        let mut last = None;
+        for place in order {
+            let shard = (place >> 32) as usize;
+            if last != Some(shard) {
+                guards.push(keyspace.lock(shard));
+                last = Some(shard);
+            }
+            keys[place as u32 as usize].held = (guards.len() - 1) as u16;
+        }
+        Self::new(keyspace, time, Held::Some(guards))
     }
 
     /// Locks the shard of a slot.
+    #[inline]
     pub(crate) fn slot(keyspace: &'k Keyspace, time: &'k Moment<'k>, slot: u16) -> Self {
-        let mut access = Self::nothing(keyspace, time);
-        let shard = keyspace.shard_of(slot);
-        let guards = SmallVec::from_iter([keyspace.lock(shard)]);
-        access.held = Held::Some { shards: SmallVec::from_iter([shard as u32]), guards };
-        access
+        Self::new(keyspace, time, Held::One(keyspace.lock(keyspace.shard_of(slot))))
     }
 
     /// Locks every shard.
     pub(crate) fn all(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
-        let mut access = Self::nothing(keyspace, time);
-        access.held = Held::All((0..keyspace.shards()).map(|shard| keyspace.lock(shard)).collect());
-        access
+        let guards = (0..keyspace.shards()).map(|shard| keyspace.lock(shard)).collect();
+        Self::new(keyspace, time, Held::All(guards))
     }
 
     /// The keyspace that this gives access to.
@@ -148,6 +163,7 @@ impl<'k> Access<'k> {
     }
 
     /// The record of a key for a read that counts: hits, misses and the access clock.
+    #[inline]
     pub(crate) fn read(&mut self, key: &Key<'_>) -> Option<&Record> {
         let clock = (!self.no_touch).then(|| self.access_clock());
         self.counted(key, clock)
@@ -158,6 +174,7 @@ impl<'k> Access<'k> {
         self.counted(key, None)
     }
 
+    #[inline]
     fn counted(&mut self, key: &Key<'_>, clock: Option<u32>) -> Option<&Record> {
         let Some(place) = self.live_place(key) else {
             self.stats.misses += 1;
@@ -370,9 +387,13 @@ impl<'k> Access<'k> {
         match &mut self.held {
             Held::All(guards) => work(&mut guards[number]),
             Held::Nothing => work(&mut self.keyspace.lock(number)),
-            Held::Some { shards, guards } => {
-                let at = shards.iter().position(|&shard| shard as usize == number);
-                work(&mut guards[at.expect("a walk holds all locks, none, or that of its slot")])
+            Held::One(guard) => {
+                assert!(guard.number as usize == number, "{OF_ITS_SLOT}");
+                work(guard)
+            }
+            Held::Some(guards) => {
+                let found = guards.iter_mut().find(|guard| guard.number as usize == number);
+                work(found.expect(OF_ITS_SLOT))
             }
         }
     }
@@ -417,16 +438,20 @@ impl<'k> Access<'k> {
     fn shard(&mut self, key: &Key<'_>) -> &mut Shard {
         let number = self.keyspace.shard_of(key.slot);
         match &mut self.held {
-            Held::Some { shards, guards } => {
+            Held::One(guard) => {
+                assert!(guard.number as usize == number, "{OF_ITS_KEYS}");
+                guard
+            }
+            Held::Some(guards) => {
                 let mut at = usize::from(key.held);
-                if shards.get(at).is_none_or(|&shard| shard as usize != number) {
-                    let found = shards.iter().position(|&shard| shard as usize == number);
-                    at = found.expect("a command locks the shards of all its keys");
+                if guards.get(at).is_none_or(|guard| guard.number as usize != number) {
+                    let found = guards.iter().position(|guard| guard.number as usize == number);
+                    at = found.expect(OF_ITS_KEYS);
                 }
                 &mut guards[at]
             }
             Held::All(guards) => &mut guards[number],
-            Held::Nothing => unreachable!("a command locks the shards of all its keys"),
+            Held::Nothing => unreachable!("{OF_ITS_KEYS}"),
         }
     }
 
@@ -447,6 +472,7 @@ impl<'k> Access<'k> {
         self.shard(key).database_mut(key.db)
     }
 
+    #[inline]
     fn partition_or_new(&mut self, key: &Key<'_>) -> &mut Partition {
         let slots = self.keyspace.slots_per_shard();
         self.shard(key).database_or_new(key.db, slots)

@@ -56,6 +56,8 @@ impl<'a> Key<'a> {
 /// What a lock guards: some slots, in every database.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
+    /// Which one it is.
+    number: u32,
     /// Databases that were touched, in order; nearly always only the first.
     databases: SmallVec<[Partition; 1]>,
 }
@@ -68,6 +70,8 @@ struct Cell {
     /// The earliest expiry time here or an earlier time; `u64::MAX` when nothing expires.
     due_ms: AtomicU64,
 }
+
+const _: () = assert!(size_of::<Cell>() == 128, "an engine option's doc says so");
 
 /// All keys of an engine.
 #[derive(Debug)]
@@ -102,9 +106,12 @@ impl Keyspace {
         let slots = layout.scheme.slots();
         let shards = layout.shards.clamp(1, slots).next_power_of_two();
         let slots_per_shard = slots / shards;
-        let cell = || Cell { shard: Mutex::default(), due_ms: AtomicU64::new(u64::MAX) };
+        let cell = |number| Cell {
+            shard: Mutex::new(Shard { number, databases: SmallVec::new() }),
+            due_ms: AtomicU64::new(u64::MAX),
+        };
         Self {
-            cells: std::iter::repeat_with(cell).take(shards).collect(),
+            cells: (0..shards as u32).map(cell).collect(),
             whereabouts: std::iter::repeat_with(Whereabouts::default).take(slots).collect(),
             scheme: layout.scheme,
             hasher: FixedState::with_seed(layout.seed),
@@ -216,6 +223,7 @@ impl Shard {
         self.databases.get_mut(usize::from(db))
     }
 
+    #[inline]
     fn database_or_new(&mut self, db: u16, slots: usize) -> &mut Partition {
         let db = usize::from(db);
         if self.databases.len() <= db {

@@ -31,6 +31,7 @@ pub(crate) struct Partition {
 
 impl Partition {
     /// Makes room for `slots` tables, if there is none yet.
+    #[inline]
     pub(super) fn ensure_slots(&mut self, slots: usize) {
         if self.slots.is_empty() {
             self.slots = std::iter::repeat_with(SegmentedTable::new).take(slots).collect();

@@ -34,15 +34,10 @@ pub(super) fn crc16(bytes: &[u8]) -> u16 {
     let (slices, rest) = bytes.as_chunks::<SLICE>();
     let mut sum = 0u16;
     for slice in slices {
-        let [high, low] = sum.to_be_bytes();
-        sum = tables[7][usize::from(slice[0] ^ high)]
-            ^ tables[6][usize::from(slice[1] ^ low)]
-            ^ tables[5][usize::from(slice[2])]
-            ^ tables[4][usize::from(slice[3])]
-            ^ tables[3][usize::from(slice[4])]
-            ^ tables[2][usize::from(slice[5])]
-            ^ tables[1][usize::from(slice[6])]
-            ^ tables[0][usize::from(slice[7])];
+        let word = u64::from_le_bytes(*slice) ^ u64::from(sum.swap_bytes());
+        let part =
+            |distance: usize| tables[distance][usize::from((word >> (8 * (7 - distance))) as u8)];
+        sum = (part(7) ^ part(6)) ^ (part(5) ^ part(4)) ^ (part(3) ^ part(2)) ^ (part(1) ^ part(0));
     }
     for &byte in rest {
         let [high, low] = sum.to_be_bytes();
