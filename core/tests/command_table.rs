@@ -62,6 +62,19 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("set", "history", "Valkey 8.1 has IFEQ"),
     ("sunsubscribe", "complexity", "7.2 tells it otherwise"),
     ("unsubscribe", "complexity", "7.2 tells it otherwise"),
+    ("xadd", "arguments", "7.2 names them otherwise"),
+    ("xclaim", "arguments", "7.2 names them otherwise"),
+    ("xgroup|create", "arguments", "7.2 names them otherwise"),
+    ("xgroup|createconsumer", "arguments", "7.2 names them otherwise"),
+    ("xgroup|delconsumer", "arguments", "7.2 names them otherwise"),
+    ("xgroup|destroy", "arguments", "7.2 names them otherwise"),
+    ("xgroup|setid", "arguments", "7.2 names them otherwise"),
+    ("xinfo|consumers", "arguments", "7.2 names them otherwise"),
+    ("xinfo|consumers", "history", "7.2 tells when a consumer was active"),
+    ("xinfo|stream", "arguments", "7.2 names them otherwise"),
+    ("xinfo|stream", "history", "7.2 tells when a consumer was active"),
+    ("xreadgroup", "arguments", "7.2 names them otherwise"),
+    ("xsetid", "arguments", "7.2 names them otherwise"),
 ];
 
 const FIELDS: [&str; 9] = [

@@ -12,7 +12,8 @@ use crate::resp::number::parse_i64;
 use crate::structs::entry::{CLOCK_MAX, NewBody};
 use crate::structs::listpack::Scratch;
 use crate::value::hash::Hash;
-use crate::value::{self, Record, Type, dump, string};
+use crate::value::stream::StreamId;
+use crate::value::{self, Record, Type, dump, stream, string};
 use sha1_smol::Sha1;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -172,6 +173,7 @@ impl Digest {
         match Type::of(record) {
             Type::String => self.mix_string(record),
             Type::Hash => self.add_fields(record),
+            Type::Stream => self.mix_entries(record),
         }
         if record.expire_ms().is_some() {
             self.add(b"!!expire!!");
@@ -189,6 +191,17 @@ impl Digest {
             one.mix(value.text(&mut Scratch::new()));
             self.add(&one.0);
         });
+    }
+
+    fn mix_entries(&mut self, record: &Record) {
+        let stream = stream::read(record).expect("the type was looked at");
+        for entry in stream.history().log().range(StreamId::MIN, StreamId::MAX) {
+            self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+            for (field, value) in entry.pairs() {
+                self.mix(field.text(&mut Scratch::new()));
+                self.mix(value.text(&mut Scratch::new()));
+            }
+        }
     }
 
     fn hex(&self) -> String {

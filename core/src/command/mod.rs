@@ -30,6 +30,7 @@ mod pubsub;
 mod scan_options;
 mod server;
 mod stats;
+mod stream;
 mod string;
 pub(crate) mod table;
 

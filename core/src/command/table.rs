@@ -27,6 +27,7 @@ pub(crate) enum Group {
     Hyperloglog,
     Pubsub,
     Server,
+    Stream,
     String,
 }
 
@@ -42,6 +43,7 @@ impl Group {
             Self::Hyperloglog => "hyperloglog",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
+            Self::Stream => "stream",
             Self::String => "string",
         }
     }
@@ -55,6 +57,7 @@ impl Group {
             Self::Generic => category::KEYSPACE,
             Self::Hash => category::HASH,
             Self::Hyperloglog => category::HYPERLOGLOG,
+            Self::Stream => category::STREAM,
             Self::String => category::STRING,
         }
     }
@@ -450,6 +453,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &super::key::COMMANDS,
     &[super::pubsub::COMMANDS],
     &[super::server::COMMANDS],
+    &[super::stream::COMMANDS],
     &[super::string::COMMANDS],
 ];
 

@@ -87,17 +87,86 @@ impl<'a> Element<'a> {
         entry + tail_len(entry)
     }
 
-    fn write(self, out: &mut SmallVec<[u8; ENCODED_USUAL]>) {
-        let start = out.len();
+    /// Appends the element.
+    pub(crate) fn write(self, out: &mut impl Output) {
+        let entry = self.write_forward(out);
+        write_tail(entry, out);
+    }
+
+    /// Appends the element without the length at its end, for layouts that are walked forwards
+    /// only. Returns how many bytes it took.
+    #[inline]
+    pub(crate) fn write_forward(self, out: &mut impl Output) -> usize {
         match self {
             Self::Bytes(bytes) => {
                 write_text_head(bytes.len(), out);
-                out.extend_from_slice(bytes);
+                out.push_slice(bytes);
+                text_head_len(bytes.len()) + bytes.len()
             }
-            Self::Int(value) => write_number(value, out),
+            Self::Int(value) => {
+                write_number(value, out);
+                number_len(value)
+            }
         }
-        write_tail(out.len() - start, out);
     }
+
+    /// The element that bytes begin with, written by [`Element::write_forward`], and how many of
+    /// them it takes.
+    #[inline]
+    pub(crate) fn read_forward(bytes: &'a [u8]) -> (Self, usize) {
+        let head = Head::read(bytes).expect("the bytes begin with an element");
+        let len = head.entry_len();
+        match head.number {
+            Some(value) => (Self::Int(value), len),
+            None => (Self::Bytes(&bytes[head.len..len]), len),
+        }
+    }
+
+    /// How many bytes the element takes that bytes begin with, written by
+    /// [`Element::write_forward`].
+    #[inline]
+    pub(crate) fn forward_len(bytes: &[u8]) -> usize {
+        Head::read(bytes).expect("the bytes begin with an element").entry_len()
+    }
+}
+
+/// Where elements are written.
+pub(crate) trait Output {
+    fn push_byte(&mut self, byte: u8);
+    fn push_slice(&mut self, bytes: &[u8]);
+}
+
+impl Output for Vec<u8> {
+    #[inline]
+    fn push_byte(&mut self, byte: u8) {
+        self.push(byte);
+    }
+
+    #[inline]
+    fn push_slice(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl<const N: usize> Output for SmallVec<[u8; N]> {
+    fn push_byte(&mut self, byte: u8) {
+        self.push(byte);
+    }
+
+    fn push_slice(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// What a listpack takes of these elements, told by the bytes of each without its length at the
+/// end.
+pub(crate) fn size_of_entry(entry: usize) -> usize {
+    entry + tail_len(entry)
+}
+
+/// What an integer takes in a listpack.
+pub(crate) fn size_of_number(value: i64) -> usize {
+    size_of_entry(number_len(value))
 }
 
 /// Elements are put together here before they go in; most fit without an allocation.
@@ -111,13 +180,14 @@ fn text_head_len(len: usize) -> usize {
     }
 }
 
-fn write_text_head(len: usize, out: &mut SmallVec<[u8; ENCODED_USUAL]>) {
+#[inline]
+fn write_text_head(len: usize, out: &mut impl Output) {
     match len {
-        0..64 => out.push(0x80 | len as u8),
-        64..4096 => out.extend_from_slice(&[0xe0 | (len >> 8) as u8, len as u8]),
+        0..64 => out.push_byte(0x80 | len as u8),
+        64..4096 => out.push_slice(&[0xe0 | (len >> 8) as u8, len as u8]),
         _ => {
-            out.push(0xf0);
-            out.extend_from_slice(&(len as u32).to_le_bytes());
+            out.push_byte(0xf0);
+            out.push_slice(&(len as u32).to_le_bytes());
         }
     }
 }
@@ -133,18 +203,20 @@ fn number_len(value: i64) -> usize {
     }
 }
 
-fn write_number(value: i64, out: &mut SmallVec<[u8; ENCODED_USUAL]>) {
+fn write_number(value: i64, out: &mut impl Output) {
     let bytes = value.to_le_bytes();
     match number_len(value) {
-        1 => out.push(bytes[0]),
-        2 => out.extend_from_slice(&[0xc0 | bytes[1] & 0x1f, bytes[0]]),
+        1 => out.push_byte(bytes[0]),
+        2 => out.push_slice(&[0xc0 | bytes[1] & 0x1f, bytes[0]]),
         len => {
             let kind = if len == 9 { 0xf4 } else { 0xf1 + (len as u8 - 3) };
-            out.push(kind);
-            out.extend_from_slice(&bytes[..len - 1]);
+            out.push_byte(kind);
+            out.push_slice(&bytes[..len - 1]);
         }
     }
 }
+
+const TAIL_LEN_MAX: usize = 5;
 
 /// The bounds are Redis's, which are one lower than they could be.
 fn tail_len(entry: usize) -> usize {
@@ -157,12 +229,12 @@ fn tail_len(entry: usize) -> usize {
     }
 }
 
-fn write_tail(entry: usize, out: &mut SmallVec<[u8; ENCODED_USUAL]>) {
+fn write_tail(entry: usize, out: &mut impl Output) {
     let len = tail_len(entry);
     for place in (0..len).rev() {
         let group = (entry >> (7 * place)) as u8 & 0x7f;
         let first = place + 1 == len;
-        out.push(if first { group } else { group | 0x80 });
+        out.push_byte(if first { group } else { group | 0x80 });
     }
 }
 
@@ -387,6 +459,37 @@ impl DoubleEndedIterator for Iter<'_> {
     }
 }
 
+/// Writes elements as a listpack as Redis has it.
+pub(crate) struct ForeignWriter<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+    count: usize,
+}
+
+impl<'o> ForeignWriter<'o> {
+    /// Begins at the end of `out`.
+    pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
+        let start = out.len();
+        out.extend_from_slice(&[0; SIZE_LEN + COUNT_LEN]);
+        Self { out, start, count: 0 }
+    }
+
+    pub(crate) fn push(&mut self, element: Element<'_>) {
+        element.write(self.out);
+        self.count += 1;
+    }
+
+    /// Ends it, and puts the size and the count in front.
+    pub(crate) fn finish(self) {
+        self.out.push(END);
+        let size = (self.out.len() - self.start) as u32;
+        let count = u16::try_from(self.count).unwrap_or(COUNT_MANY);
+        let head = &mut self.out[self.start..self.start + SIZE_LEN + COUNT_LEN];
+        head[..SIZE_LEN].copy_from_slice(&size.to_le_bytes());
+        head[SIZE_LEN..].copy_from_slice(&count.to_le_bytes());
+    }
+}
+
 /// Checks the bytes of a listpack that came from elsewhere, every element of it, and returns what
 /// is kept of them. None if anything is not as it should be.
 pub(crate) fn check_foreign(bytes: &[u8]) -> Option<&[u8]> {
@@ -400,7 +503,7 @@ pub(crate) fn check_foreign(bytes: &[u8]) -> Option<&[u8]> {
     while at < kept.len() {
         let head = Head::read(&kept[at..])?;
         let tail_at = at.checked_add(head.entry_len())?;
-        let mut tail = SmallVec::new();
+        let mut tail: SmallVec<[u8; TAIL_LEN_MAX]> = SmallVec::new();
         write_tail(head.entry_len(), &mut tail);
         if kept.get(tail_at..tail_at + tail.len())? != &tail[..] {
             return None;
@@ -448,7 +551,7 @@ fn pack<B: Buffer>(buffer: &B) -> Listpack<'_> {
 
 /// Puts elements before the one at a place, or at the end.
 pub(crate) fn insert<B: Buffer>(buffer: &mut B, at: At, elements: &[Element<'_>]) {
-    let mut encoded = SmallVec::new();
+    let mut encoded: SmallVec<[u8; ENCODED_USUAL]> = SmallVec::new();
     elements.iter().for_each(|element| element.write(&mut encoded));
     let len = pack(buffer).len() + elements.len();
     buffer.splice(at..at, &encoded);
@@ -468,7 +571,7 @@ pub(crate) fn push_front<B: Buffer>(buffer: &mut B, elements: &[Element<'_>]) {
 /// Puts an element in the place of another.
 pub(crate) fn replace<B: Buffer>(buffer: &mut B, at: At, element: Element<'_>) {
     let end = pack(buffer).end_of(at);
-    let mut encoded = SmallVec::new();
+    let mut encoded: SmallVec<[u8; ENCODED_USUAL]> = SmallVec::new();
     element.write(&mut encoded);
     buffer.splice(at..end, &encoded);
 }

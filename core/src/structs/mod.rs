@@ -9,6 +9,8 @@ pub(crate) mod entry;
 pub(crate) mod hyperloglog;
 #[allow(dead_code, reason = "lists, sets and streams use the rest")]
 pub(crate) mod listpack;
+pub(crate) mod ordered;
 pub(crate) mod prefetch;
 pub(crate) mod sorted;
+pub(crate) mod stream_node;
 pub(crate) mod table;

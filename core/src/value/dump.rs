@@ -16,6 +16,7 @@ mod hash;
 pub(crate) mod intset;
 mod lzf;
 mod read;
+mod stream;
 mod write;
 pub(crate) mod ziplist;
 pub(crate) mod zipmap;
@@ -46,6 +47,7 @@ pub(crate) fn dump(record: &Record, version: u16, out: &mut Vec<u8>) {
     match Type::of(record) {
         Type::String => dump_string(record, out),
         Type::Hash => hash::dump(record, out),
+        Type::Stream => stream::dump(record, version, out),
     }
     seal(version, start, out);
 }
@@ -136,6 +138,9 @@ pub(crate) fn restore<'p>(payload: &'p [u8], limits: &Limits) -> Result<Restored
             kind
             @ (hash::TYPE_TABLE | hash::TYPE_ZIPMAP | hash::TYPE_ZIPLIST | hash::TYPE_LISTPACK),
         ) => hash::restore(kind, &mut reader, limits),
+        Some(kind @ (stream::TYPE_V1 | stream::TYPE_V2 | stream::TYPE_V3)) => {
+            stream::restore(kind, &mut reader)
+        }
         Some(_) | None => None,
     };
     value.filter(|_| reader.is_at_end()).ok_or(BAD_DATA)

@@ -4,6 +4,7 @@ pub(crate) mod dump;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod limits;
+pub(crate) mod stream;
 pub(crate) mod string;
 
 pub(crate) use limits::{Limits, PackLimits};
@@ -32,6 +33,8 @@ pub(crate) enum Type {
     String = 0,
     /// Fields with values.
     Hash = 4,
+    /// Entries in the order of their ids, and groups that read them.
+    Stream = 6,
 }
 
 impl Type {
@@ -40,6 +43,7 @@ impl Type {
         match record.tag() & TYPE_MASK {
             0 => Self::String,
             4 => Self::Hash,
+            6 => Self::Stream,
             number => unreachable!("no record is made with type {number}"),
         }
     }
@@ -49,6 +53,7 @@ impl Type {
         match self {
             Self::String => "string",
             Self::Hash => "hash",
+            Self::Stream => "stream",
         }
     }
 }
@@ -63,15 +68,16 @@ pub(crate) fn encoding(record: &Record) -> &'static str {
     match Type::of(record) {
         Type::String => string::encoding(record),
         Type::Hash => hash::encoding(record),
+        Type::Stream => "stream",
     }
 }
 
 /// Whether the record holds a collection without members, which is on its way to be deleted: only a
-/// string may be empty.
+/// string and a stream may be empty.
 #[inline]
 pub(crate) fn is_empty_collection(record: &Record) -> bool {
     match Type::of(record) {
-        Type::String => false,
+        Type::String | Type::Stream => false,
         Type::Hash => hash::is_empty(record),
     }
 }
@@ -91,6 +97,8 @@ pub(crate) enum Object {
     String(Vec<u8>),
     /// The fields of a large hash.
     Hash(hash::FieldTable),
+    /// A stream.
+    Stream(Box<stream::Stream>),
 }
 
 /// Freeing one of these at once could take long; more than this is freed in steps.
@@ -104,6 +112,7 @@ impl Object {
         match self {
             Self::String(bytes) => own + footprint(bytes.capacity()),
             Self::Hash(table) => own + table.footprint(),
+            Self::Stream(stream) => own + stream.footprint(),
         }
     }
 
@@ -112,6 +121,7 @@ impl Object {
         match self {
             Self::String(bytes) => bytes.capacity() > FREE_STEP_BYTES,
             Self::Hash(table) => table.is_large(),
+            Self::Stream(stream) => stream.footprint() > FREE_STEP_BYTES,
         }
     }
 
@@ -123,6 +133,9 @@ impl Object {
                 bytes.shrink_to(bytes.capacity().saturating_sub(FREE_STEP_BYTES));
             }
             Self::Hash(table) => table.free_step(),
+            Self::Stream(stream) => {
+                stream.free_step();
+            }
         }
         !self.is_large()
     }

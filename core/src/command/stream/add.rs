@@ -1,0 +1,250 @@
+//! XADD and XTRIM, which take the same options, and XDEL and XSETID.
+
+use super::integer;
+use super::reply::write_id;
+use crate::command::call::Call;
+use crate::error::Error;
+use crate::keyspace::Event;
+use crate::value::Record;
+use crate::value::stream::{
+    self, Keep, NewId, NewMarks, NodeLimits, StreamId, Trim, parse, parse_new,
+};
+
+/// Without a limit of the caller's, nodes of about so many entries go in one call.
+const NODES_TRIMMED_MAX: u64 = 100;
+const ENTRIES_TRIMMED_MAX: u64 = 1_000_000;
+/// Where nodes have no limit of entries.
+const ENTRIES_TRIMMED_USUAL: u64 = 10_000;
+
+/// What stands before the id of XADD, and after the key of XTRIM.
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
+    keep: Option<Keep>,
+    nodes_only: bool,
+    limit: Option<i64>,
+    /// Whether XADD leaves alone what does not exist.
+    no_make: bool,
+}
+
+impl Options {
+    /// Takes the option at a word, if it is one of trimming. Returns how many words it was.
+    fn take_trim(&mut self, words: &[&[u8]]) -> Result<Option<usize>, Error> {
+        let is = |token: &[u8]| words.len() > 1 && words[0].eq_ignore_ascii_case(token);
+        if is(b"limit") {
+            let limit = integer(words[1])?;
+            if limit < 0 {
+                return Err(Error::err("The LIMIT argument must be >= 0."));
+            }
+            self.limit = Some(limit);
+            return Ok(Some(2));
+        }
+        let by_len = is(b"maxlen");
+        if !by_len && !is(b"minid") {
+            return Ok(None);
+        }
+        if self.keep.is_some() {
+            return Err(Error::err(
+                "syntax error, MAXLEN and MINID options at the same time are not compatible",
+            ));
+        }
+        let (sign, at) = match words[1] {
+            sign @ (b"~" | b"=") if words.len() > 2 => (sign, 2),
+            _ => (&b"="[..], 1),
+        };
+        self.nodes_only = sign == b"~";
+        self.keep = Some(if by_len {
+            let len = u64::try_from(integer(words[at])?);
+            Keep::Last(len.map_err(|_| Error::err("The MAXLEN argument must be >= 0."))?)
+        } else {
+            Keep::From(parse(words[at], 0)?)
+        });
+        Ok(Some(at + 1))
+    }
+
+    /// How to trim, if that was asked for, as it has to be where `is_needed`.
+    fn trim(&self, limits: NodeLimits, is_needed: bool) -> Result<Option<Trim>, Error> {
+        if self.limit.is_some_and(|limit| limit != 0) && self.keep.is_none() {
+            return Err(Error::err(
+                "syntax error, LIMIT cannot be used without specifying a trimming strategy",
+            ));
+        }
+        if is_needed && self.keep.is_none() {
+            return Err(Error::err("syntax error, XTRIM must be called with a trimming strategy"));
+        }
+        let limit = match self.limit {
+            Some(_) if !self.nodes_only => {
+                return Err(Error::err(
+                    "syntax error, LIMIT cannot be used without the special ~ option",
+                ));
+            }
+            Some(limit) => limit as u64,
+            None if self.nodes_only => match limits.entries as u64 {
+                0 => ENTRIES_TRIMMED_USUAL,
+                entries => entries.saturating_mul(NODES_TRIMMED_MAX).min(ENTRIES_TRIMMED_MAX),
+            },
+            None => 0,
+        };
+        Ok(self.keep.map(|keep| Trim { keep, nodes_only: self.nodes_only, limit }))
+    }
+}
+
+fn node_limits(call: &Call<'_, '_>) -> NodeLimits {
+    let (bytes, entries) = call.env.config.stream_node();
+    NodeLimits { bytes, entries }
+}
+
+/// What the words of XADD say.
+#[derive(Debug)]
+struct Addition<'a> {
+    id: NewId,
+    /// Fields, each followed by its value.
+    pairs: &'a [&'a [u8]],
+    trim: Option<Trim>,
+    no_make: bool,
+    limits: NodeLimits,
+}
+
+impl<'a> Addition<'a> {
+    fn parse(call: &Call<'a, '_>) -> Result<Self, Error> {
+        let words = call.words;
+        let mut options = Options::default();
+        let mut at = 2;
+        let mut id = NewId::Auto;
+        while let Some(word) = words.get(at) {
+            if **word == *b"*" {
+                break;
+            } else if let Some(taken) = options.take_trim(&words[at..])? {
+                at += taken;
+            } else if word.eq_ignore_ascii_case(b"nomkstream") {
+                options.no_make = true;
+                at += 1;
+            } else {
+                id = parse_new(word)?;
+                break;
+            }
+        }
+        let limits = node_limits(call);
+        let trim = options.trim(limits, false)?;
+        let pairs = words.get(at + 1..).unwrap_or_default();
+        if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
+            return Err(Error::arity(call.spec.command.name));
+        }
+        if id == NewId::Exact(StreamId::MIN) {
+            return Err(Error::err("The ID specified in XADD must be greater than 0-0"));
+        }
+        Ok(Self { id, pairs, trim, no_make: options.no_make, limits })
+    }
+
+    /// Returns the id, and whether other entries went.
+    fn carry_out(
+        &self,
+        record: &mut Record,
+        now_ms: u64,
+    ) -> Result<(u64, (StreamId, bool)), Error> {
+        let stream = stream::write(record)?;
+        let id = stream.add(self.id, self.pairs, self.limits, now_ms)?;
+        let trimmed = self.trim.is_some_and(|trim| stream.trim(trim) > 0);
+        Ok((1, (id, trimmed)))
+    }
+}
+
+pub(super) fn xadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let addition = Addition::parse(call)?;
+    let now_ms = call.time.unix_ms();
+    let key = call.key(0);
+    let add = |record: &mut Record| addition.carry_out(record, now_ms);
+    let changed = match call.keys.change(&key, add)? {
+        Some(changed) => changed,
+        None if addition.no_make => {
+            call.out.null();
+            return Ok(());
+        }
+        None => call.keys.change_or_new(&key, stream::TAG, stream::new(), add)?,
+    };
+    let (id, trimmed) = changed.result;
+    write_id(id, call.out);
+    call.notify(Event::Stream, "xadd", &key);
+    if trimmed {
+        call.notify(Event::Stream, "xtrim", &key);
+    }
+    Ok(())
+}
+
+pub(super) fn xtrim(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let mut options = Options::default();
+    let mut rest = &call.words[2..];
+    while !rest.is_empty() {
+        rest = &rest[options.take_trim(rest)?.ok_or(Error::SYNTAX)?..];
+    }
+    let trim = options.trim(node_limits(call), true)?;
+    let key = call.key(0);
+    let changed = call.keys.change(&key, |record| {
+        let stream = stream::write(record)?;
+        let deleted = trim.map_or(0, |trim| stream.trim(trim));
+        Ok::<_, Error>((deleted as u64, deleted))
+    })?;
+    let deleted = changed.map_or(0, |changed| changed.result);
+    if deleted > 0 {
+        call.notify(Event::Stream, "xtrim", &key);
+    }
+    call.out.integer(deleted as i64);
+    Ok(())
+}
+
+pub(super) fn xdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let key = call.key(0);
+    let words = &call.words[2..];
+    let changed = call.keys.change(&key, |record| {
+        let stream = stream::write(record)?;
+        let ids = super::ids(words)?;
+        let deleted = ids.into_iter().filter(|&id| stream.delete(id)).count();
+        Ok::<_, Error>((deleted as u64, deleted))
+    })?;
+    let deleted = changed.map_or(0, |changed| changed.result);
+    if deleted > 0 {
+        call.notify(Event::Stream, "xdel", &key);
+    }
+    call.out.integer(deleted as i64);
+    Ok(())
+}
+
+impl NewMarks {
+    fn parse(words: &[&[u8]]) -> Result<Self, Error> {
+        let last_id = parse(words[0], 0)?;
+        let mut marks = Self { last_id, entries_added: None, max_deleted_id: None };
+        let mut rest = &words[1..];
+        while let [option, word, after @ ..] = rest {
+            if option.eq_ignore_ascii_case(b"entriesadded") {
+                let added = u64::try_from(integer(word)?);
+                let added = added.map_err(|_| Error::err("entries_added must be positive"))?;
+                marks.entries_added = Some(added);
+            } else if option.eq_ignore_ascii_case(b"maxdeletedid") {
+                let id = parse(word, 0)?;
+                if last_id < id {
+                    return Err(Error::err(
+                        "The ID specified in XSETID is smaller than the provided \
+                         max_deleted_entry_id",
+                    ));
+                }
+                marks.max_deleted_id = Some(id).filter(|&id| id != StreamId::MIN);
+            } else {
+                return Err(Error::SYNTAX);
+            }
+            rest = after;
+        }
+        if rest.is_empty() { Ok(marks) } else { Err(Error::SYNTAX) }
+    }
+}
+
+pub(super) fn xsetid(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let marks = NewMarks::parse(&call.words[2..])?;
+    let key = call.key(0);
+    let changed = call.keys.change(&key, |record| {
+        stream::write(record)?.set_marks(marks)?;
+        Ok::<_, Error>((1, ()))
+    })?;
+    changed.ok_or(Error::NO_SUCH_KEY)?;
+    call.notify(Event::Stream, "xsetid", &key);
+    call.out.ok();
+    Ok(())
+}
