@@ -400,6 +400,11 @@ impl<'a> Listpack<'a> {
         Iter { pack: self, front: at, back: self.bytes.len() }
     }
 
+    /// The elements before a place.
+    pub(crate) fn iter_until(self, at: At) -> Iter<'a> {
+        Iter { pack: self, front: COUNT_LEN, back: at }
+    }
+
     /// The place of the first element that is `wanted`, among every `step`-th one from `from` on. A
     /// map of pairs is searched for a name by steps of two.
     pub(crate) fn find(self, from: At, wanted: Element<'_>, step: usize) -> Option<At> {
@@ -589,7 +594,32 @@ pub(crate) fn remove<B: Buffer>(buffer: &mut B, at: At, count: usize) {
     set_len(buffer, len);
 }
 
-fn set_len<B: Buffer>(buffer: &mut B, len: usize) {
+/// Takes out up to `limit` elements that are `wanted`, the last ones if `backwards`. Returns how
+/// many.
+pub(crate) fn remove_equal<B: Buffer>(
+    buffer: &mut B,
+    wanted: Element<'_>,
+    limit: usize,
+    backwards: bool,
+) -> usize {
+    let mut gone = 0;
+    let mut next = if backwards { pack(buffer).last() } else { pack(buffer).first() };
+    while let Some(at) = next.filter(|_| gone < limit) {
+        let read = pack(buffer);
+        let is_wanted = read.get(at) == wanted;
+        next = if backwards { read.previous(at) } else { read.next(at) };
+        if is_wanted {
+            gone += 1;
+            // What comes next moves to where this one was.
+            next = if backwards { next } else { next.map(|_| at) };
+            remove(buffer, at, 1);
+        }
+    }
+    gone
+}
+
+/// Writes the count, for who moved elements byte by byte.
+pub(crate) fn set_len<B: Buffer>(buffer: &mut B, len: usize) {
     let count = u16::try_from(len).unwrap_or(COUNT_MANY);
     buffer.bytes_mut()[..COUNT_LEN].copy_from_slice(&count.to_le_bytes());
 }

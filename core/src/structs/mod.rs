@@ -11,6 +11,7 @@ pub(crate) mod hyperloglog;
 pub(crate) mod listpack;
 pub(crate) mod ordered;
 pub(crate) mod prefetch;
+pub(crate) mod quicklist;
 pub(crate) mod sorted;
 pub(crate) mod stream_node;
 pub(crate) mod table;
