@@ -148,6 +148,24 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "7.2 keeps a short list in a listpack",
+        is: |command, ours, theirs| {
+            starts_with(command, &["OBJECT", "ENCODING"])
+                && *ours == Reply::Bulk("listpack".into())
+                && *theirs == Reply::Bulk("quicklist".into())
+        },
+    },
+    Known {
+        reason: "7.2 refuses numbers without an opposite",
+        is: |command, ours, _| {
+            (starts_with(command, &["LREM"]) || starts_with(command, &["LPOS"]))
+                && is_error(
+                    ours,
+                    "ERR value is out of range, value must between -9223372036854775807",
+                )
+        },
+    },
+    Known {
         reason: "CLIENT SETINFO and CLIENT NO-TOUCH came with 7.2",
         is: |command, _, theirs| {
             let are_new = ["SETINFO", "NO-TOUCH"].map(|sub| starts_with(command, &["CLIENT", sub]));

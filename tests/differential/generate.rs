@@ -18,7 +18,8 @@ pub(crate) struct Generator {
 pub(crate) type Kind = (u64, fn(&mut Generator) -> Step);
 
 /// The kinds of each family. A stream has one of them in view; half of its steps are from there.
-const FAMILIES: &[&[Kind]] = &[KINDS, crate::bitmaps::KINDS, crate::hyperloglogs::KINDS];
+const FAMILIES: &[&[Kind]] =
+    &[KINDS, crate::bitmaps::KINDS, crate::hyperloglogs::KINDS, crate::lists::KINDS];
 
 /// Strings, keys of every type, and the server.
 const KINDS: &[Kind] = &[
@@ -83,7 +84,7 @@ impl Generator {
     }
 
     /// A group of any type.
-    fn group(&mut self) -> Group {
+    pub(crate) fn group(&mut self) -> Group {
         Group::any(&mut self.chance)
     }
 

@@ -179,7 +179,9 @@ impl Peer for Redis {
         let socket = self.directory.join("redis.sock");
         self.stream = connect(&socket).expect("redis-server is alive");
         (self.input, self.decoder) = (BytesMut::new(), ReplyDecoder::default());
-        for command in [&["FLUSHALL"][..], &["HELLO", &version.to_string()]] {
+        let version = version.to_string();
+        let usual = ["CONFIG", "SET", "list-max-listpack-size", "-2"];
+        for command in [&["FLUSHALL"][..], &usual, &["HELLO", &version]] {
             self.ask(&words(command)).expect("redis-server is alive");
         }
     }

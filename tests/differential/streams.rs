@@ -13,6 +13,7 @@ mod chance;
 mod compare;
 mod generate;
 mod hyperloglogs;
+mod lists;
 mod pair;
 mod peer;
 mod shrink;

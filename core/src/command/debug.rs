@@ -13,7 +13,7 @@ use crate::structs::entry::{CLOCK_MAX, NewBody};
 use crate::structs::listpack::Scratch;
 use crate::value::hash::Hash;
 use crate::value::stream::StreamId;
-use crate::value::{self, Record, Type, dump, stream, string};
+use crate::value::{self, Record, Type, dump, list, stream, string};
 use sha1_smol::Sha1;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -172,6 +172,7 @@ impl Digest {
         self.mix(&(Type::of(record) as u32).to_be_bytes());
         match Type::of(record) {
             Type::String => self.mix_string(record),
+            Type::List => self.mix_elements(record),
             Type::Hash => self.add_fields(record),
             Type::Stream => self.mix_entries(record),
         }
@@ -182,6 +183,11 @@ impl Digest {
 
     fn mix_string(&mut self, record: &Record) {
         self.mix(&string::read(record).expect("the type was looked at"));
+    }
+
+    fn mix_elements(&mut self, record: &Record) {
+        let list = list::read(record).expect("the type was looked at");
+        list.iter().for_each(|element| self.mix(element.text(&mut Scratch::new())));
     }
 
     fn add_fields(&mut self, record: &Record) {

@@ -22,6 +22,7 @@ mod info;
 mod introspect;
 mod key;
 mod key_spec;
+mod list;
 mod lolwut;
 mod lookup;
 mod mailbox;

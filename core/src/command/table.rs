@@ -25,6 +25,7 @@ pub(crate) enum Group {
     Generic,
     Hash,
     Hyperloglog,
+    List,
     Pubsub,
     Server,
     Stream,
@@ -41,6 +42,7 @@ impl Group {
             Self::Generic => "generic",
             Self::Hash => "hash",
             Self::Hyperloglog => "hyperloglog",
+            Self::List => "list",
             Self::Pubsub => "pubsub",
             Self::Server => "server",
             Self::Stream => "stream",
@@ -58,6 +60,7 @@ impl Group {
             Self::Hash => category::HASH,
             Self::Hyperloglog => category::HYPERLOGLOG,
             Self::Stream => category::STREAM,
+            Self::List => category::LIST,
             Self::String => category::STRING,
         }
     }
@@ -451,6 +454,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::hyperloglog::COMMANDS],
     &[super::introspect::COMMANDS],
     &super::key::COMMANDS,
+    &[super::list::COMMANDS],
     &[super::pubsub::COMMANDS],
     &[super::server::COMMANDS],
     &[super::stream::COMMANDS],

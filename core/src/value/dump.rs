@@ -14,6 +14,7 @@
 mod hash;
 #[allow(dead_code, reason = "for the readers of collections")]
 pub(crate) mod intset;
+mod list;
 mod lzf;
 mod read;
 mod stream;
@@ -46,6 +47,7 @@ pub(crate) fn dump(record: &Record, version: u16, out: &mut Vec<u8>) {
     let start = out.len();
     match Type::of(record) {
         Type::String => dump_string(record, out),
+        Type::List => list::dump(record, out),
         Type::Hash => hash::dump(record, out),
         Type::Stream => stream::dump(record, version, out),
     }
@@ -141,6 +143,9 @@ pub(crate) fn restore<'p>(payload: &'p [u8], limits: &Limits) -> Result<Restored
         Some(kind @ (stream::TYPE_V1 | stream::TYPE_V2 | stream::TYPE_V3)) => {
             stream::restore(kind, &mut reader)
         }
+        Some(
+            kind @ (list::TYPE_TEXTS | list::TYPE_ZIPLIST | list::TYPE_ZIPLISTS | list::TYPE_NODES),
+        ) => list::restore(kind, &mut reader, limits),
         Some(_) | None => None,
     };
     value.filter(|_| reader.is_at_end()).ok_or(BAD_DATA)

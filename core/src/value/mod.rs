@@ -4,6 +4,7 @@ pub(crate) mod dump;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod limits;
+pub(crate) mod list;
 pub(crate) mod stream;
 pub(crate) mod string;
 
@@ -12,6 +13,7 @@ pub(crate) use limits::{Limits, PackLimits};
 use crate::resp::number::parse_i64;
 use crate::structs::entry::{Body, Entry};
 use crate::structs::listpack::Element;
+use crate::structs::quicklist::Quicklist;
 
 /// What a text is kept as in a listpack: the number whose canonical form it is, or its bytes.
 #[inline]
@@ -31,6 +33,8 @@ pub(crate) type Record = Entry<Object>;
 pub(crate) enum Type {
     /// Bytes, or an integer that reads as bytes.
     String = 0,
+    /// Elements in an order.
+    List = 1,
     /// Fields with values.
     Hash = 4,
     /// Entries in the order of their ids, and groups that read them.
@@ -42,6 +46,7 @@ impl Type {
     pub(crate) fn of(record: &Record) -> Self {
         match record.tag() & TYPE_MASK {
             0 => Self::String,
+            1 => Self::List,
             4 => Self::Hash,
             6 => Self::Stream,
             number => unreachable!("no record is made with type {number}"),
@@ -52,6 +57,7 @@ impl Type {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::String => "string",
+            Self::List => "list",
             Self::Hash => "hash",
             Self::Stream => "stream",
         }
@@ -67,6 +73,7 @@ const RAW: u8 = 0b1000;
 pub(crate) fn encoding(record: &Record) -> &'static str {
     match Type::of(record) {
         Type::String => string::encoding(record),
+        Type::List => list::read(record).map_or("", list::encoding),
         Type::Hash => hash::encoding(record),
         Type::Stream => "stream",
     }
@@ -78,6 +85,7 @@ pub(crate) fn encoding(record: &Record) -> &'static str {
 pub(crate) fn is_empty_collection(record: &Record) -> bool {
     match Type::of(record) {
         Type::String | Type::Stream => false,
+        Type::List => list::read(record).is_ok_and(list::List::is_empty),
         Type::Hash => hash::is_empty(record),
     }
 }
@@ -95,6 +103,8 @@ pub(crate) fn object_footprint(record: &Record) -> usize {
 pub(crate) enum Object {
     /// A string with room to grow.
     String(Vec<u8>),
+    /// A list in chunks.
+    List(Quicklist),
     /// The fields of a large hash.
     Hash(hash::FieldTable),
     /// A stream.
@@ -111,6 +121,7 @@ impl Object {
         let own = footprint(size_of::<Self>());
         match self {
             Self::String(bytes) => own + footprint(bytes.capacity()),
+            Self::List(list) => own + list.footprint(),
             Self::Hash(table) => own + table.footprint(),
             Self::Stream(stream) => own + stream.footprint(),
         }
@@ -120,6 +131,7 @@ impl Object {
     pub(crate) fn is_large(&self) -> bool {
         match self {
             Self::String(bytes) => bytes.capacity() > FREE_STEP_BYTES,
+            Self::List(list) => list.is_large(),
             Self::Hash(table) => table.is_large(),
             Self::Stream(stream) => stream.footprint() > FREE_STEP_BYTES,
         }
@@ -132,6 +144,7 @@ impl Object {
                 bytes.clear();
                 bytes.shrink_to(bytes.capacity().saturating_sub(FREE_STEP_BYTES));
             }
+            Self::List(list) => list.free_step(),
             Self::Hash(table) => table.free_step(),
             Self::Stream(stream) => {
                 stream.free_step();

@@ -52,7 +52,7 @@ impl Chunk {
 
     /// How many elements there are.
     #[inline]
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         match self {
             Self::Packed(packed) => packed.count(),
             Self::Plain(_) => 1,
@@ -61,7 +61,7 @@ impl Chunk {
 
     /// The bytes that it takes in Redis, which decide when it is full.
     #[inline]
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         match self {
             Self::Packed(packed) => packed.bytes().len() + FOREIGN_BYTES,
             Self::Plain(text) => text.len(),

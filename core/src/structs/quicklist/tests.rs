@@ -225,8 +225,9 @@ proptest! {
             check_sums(&list);
         }
         prop_assert_eq!(&texts(&list), &twin);
-        for at in 0..twin.len() {
-            prop_assert_eq!(list.get(at).map(Element::to_vec), Some(twin[at].clone()));
+        for (at, text) in twin.iter().enumerate() {
+            let found = list.get(at).map(Element::to_vec);
+            prop_assert_eq!(found.as_ref(), Some(text));
         }
         prop_assert_eq!(list.get(twin.len()), None);
         let at = twin.len() / 3;

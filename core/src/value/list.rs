@@ -1,0 +1,316 @@
+//! How lists lie in their records, and what may be done to them there. Which command asks is the
+//! caller's.
+//!
+//! OBJECT ENCODING names what Redis 7.2 would have: a listpack up to `list-max-listpack-size`, and a
+//! quicklist from the write on that would go over it. A quicklist is a listpack again when only one
+//! chunk is left and that is not more than half full, so that pushes and pops in turn do not convert
+//! each time.
+//!
+//! Where the bytes lie is another matter. A listpack is inside its record up to [`INLINE_LEN_MAX`];
+//! beyond, it is a quicklist too, of one chunk that is never full, since that is written to at
+//! either end without moving the rest.
+
+use super::{Object, Record, TYPE_MASK, Type, element};
+use crate::error::Error;
+use crate::structs::entry::{Body, NewBody};
+use crate::structs::listpack::{self, Buffer, Element, FOREIGN_BYTES, Listpack};
+use crate::structs::quicklist::{self, Chunk, Fill, Quicklist};
+use smallvec::SmallVec;
+
+pub(crate) use crate::structs::quicklist::End;
+
+/// The tag of a list.
+pub(crate) const TAG: u8 = Type::List as u8;
+/// A list without elements, for a key that is made.
+pub(crate) const EMPTY: NewBody<'static, Object> = NewBody::Bytes(listpack::EMPTY);
+
+/// Longer listpacks do not lie inside their records. They move less often where they have slack:
+/// what is inside moves as a whole with nearly each write.
+const INLINE_LEN_MAX: usize = 1024;
+/// A listpack that has been longer goes back into its record when it is not longer than this.
+const INLINE_AGAIN_LEN: usize = INLINE_LEN_MAX / 2;
+
+/// A list to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum List<'r> {
+    /// Inside its record.
+    Packed(Listpack<'r>),
+    /// In chunks.
+    Chunked(&'r Quicklist),
+}
+
+/// The list of a record.
+///
+/// # Errors
+/// `WRONGTYPE` if the record holds another type.
+#[inline]
+pub(crate) fn read(record: &Record) -> Result<List<'_>, Error> {
+    if record.tag() & TYPE_MASK != TAG {
+        return Err(Error::WRONG_TYPE);
+    }
+    match record.body() {
+        Body::Bytes(bytes) => Ok(List::Packed(Listpack::new(bytes))),
+        Body::Boxed(Object::List(list)) => Ok(List::Chunked(list)),
+        Body::Boxed(_) | Body::Int(_) => Err(Error::WRONG_TYPE),
+    }
+}
+
+impl<'r> List<'r> {
+    /// How many elements there are.
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Packed(listpack) => listpack.len(),
+            Self::Chunked(list) => list.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub(crate) fn is_empty(self) -> bool {
+        match self {
+            Self::Packed(listpack) => listpack.is_empty(),
+            Self::Chunked(list) => list.len() == 0,
+        }
+    }
+
+    /// The element with this number from the head.
+    pub(crate) fn get(self, number: usize) -> Option<Element<'r>> {
+        match self {
+            Self::Packed(listpack) => listpack.nth(number).map(|at| listpack.get(at)),
+            Self::Chunked(list) => list.get(number),
+        }
+    }
+
+    /// The element at an end.
+    pub(crate) fn at_end(self, end: End) -> Option<Element<'r>> {
+        match end {
+            End::Head => self.get(0),
+            End::Tail => self.get(self.len().checked_sub(1)?),
+        }
+    }
+
+    /// The elements from a number on to the tail, or from a number back to the head. None if there
+    /// is no such number.
+    pub(crate) fn iter_from(self, number: usize, backwards: bool) -> Iter<'r> {
+        match self {
+            Self::Packed(listpack) => Iter::Packed(
+                match listpack.nth(number) {
+                    None => listpack.iter_from(listpack.bytes().len()),
+                    Some(at) if backwards => listpack.iter_until(listpack.end_of(at)),
+                    Some(at) => listpack.iter_from(at),
+                },
+                backwards,
+            ),
+            Self::Chunked(list) => Iter::Chunked(list.iter_from(number, backwards)),
+        }
+    }
+
+    /// The elements from the head to the tail.
+    pub(crate) fn iter(self) -> Iter<'r> {
+        self.iter_from(0, false)
+    }
+}
+
+/// Elements one after another.
+#[derive(Clone, Debug)]
+pub(crate) enum Iter<'r> {
+    /// Those of a listpack, and whether they are wanted backwards.
+    Packed(listpack::Iter<'r>, bool),
+    /// Those of chunks.
+    Chunked(quicklist::Iter<'r>),
+}
+
+impl<'r> Iterator for Iter<'r> {
+    type Item = Element<'r>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Element<'r>> {
+        match self {
+            Self::Packed(iter, false) => iter.next(),
+            Self::Packed(iter, true) => iter.next_back(),
+            Self::Chunked(iter) => iter.next(),
+        }
+    }
+}
+
+/// The name of a list's encoding, as OBJECT ENCODING answers it.
+pub(crate) fn encoding(list: List<'_>) -> &'static str {
+    match list {
+        List::Chunked(list) if list.fill() != Fill::WHOLE => "quicklist",
+        List::Packed(_) | List::Chunked(_) => "listpack",
+    }
+}
+
+fn boxed(list: Quicklist) -> Box<Object> {
+    Box::new(Object::List(list))
+}
+
+fn chunked(record: &mut Record) -> Option<&mut Quicklist> {
+    match record.boxed_mut() {
+        Some(Object::List(list)) => Some(list),
+        Some(_) | None => None,
+    }
+}
+
+/// Moves a listpack out of its record, into chunks that are filled from now on in this way.
+fn move_out(record: &mut Record, fill: Fill) {
+    let mut list = Quicklist::new(fill);
+    let bytes = record.bytes();
+    if !Listpack::new(bytes).is_empty() {
+        list.append_listpack(bytes);
+    }
+    record.set_body(TAG, NewBody::Boxed(boxed(list)));
+}
+
+/// Lets the list become a quicklist if so many elements with so many bytes of text would be too much
+/// for a listpack. To be called before they come, whether they come or not, as Redis does.
+/// `setting` is `list-max-listpack-size`.
+pub(crate) fn prepare(record: &mut Record, setting: i32, count: usize, text_len: usize) {
+    let fill = Fill::new(setting);
+    let exceeds = |listpack: Listpack<'_>| {
+        let size = listpack.bytes().len() + FOREIGN_BYTES + text_len;
+        fill.is_exceeded_by(size, listpack.len() + count)
+    };
+    let Some(list) = chunked(record) else {
+        if exceeds(Listpack::new(record.bytes())) {
+            move_out(record, fill);
+        }
+        return;
+    };
+    if list.fill() != Fill::WHOLE {
+        return;
+    }
+    if let Some(Chunk::Packed(packed)) = list.only_chunk()
+        && exceeds(packed.listpack())
+    {
+        list.set_fill(fill);
+    }
+}
+
+/// Lets the list become a listpack if so little is left of a quicklist: one chunk that is not more
+/// than half full. To be called after elements went or became shorter.
+pub(crate) fn settle(record: &mut Record, setting: i32) {
+    let Some(list) = chunked(record) else { return };
+    let Some(bytes) = as_listpack(list, Fill::new(setting), 2) else { return };
+    if bytes.len() <= INLINE_AGAIN_LEN {
+        let bytes = bytes.to_vec();
+        record.set_body(TAG, NewBody::Bytes(&bytes));
+    } else {
+        list.set_fill(Fill::WHOLE);
+    }
+}
+
+/// A list that was read as a quicklist, on its way into a record: the bytes of a short listpack, or
+/// an object.
+pub(crate) fn settled(mut list: Quicklist, setting: i32) -> Result<Vec<u8>, Box<Object>> {
+    match as_listpack(&list, Fill::new(setting), 1) {
+        Some(bytes) if bytes.len() <= INLINE_LEN_MAX => return Ok(bytes.to_vec()),
+        Some(_) => list.set_fill(Fill::WHOLE),
+        None => {}
+    }
+    Err(boxed(list))
+}
+
+/// The bytes of the only chunk, if it is a listpack already or fits into this part of one.
+fn as_listpack(list: &Quicklist, fill: Fill, part: usize) -> Option<&[u8]> {
+    let Chunk::Packed(packed) = list.only_chunk()? else { return None };
+    let bytes = packed.listpack().bytes();
+    let (size_max, count_max) = fill.bounds();
+    let fits = bytes.len() + FOREIGN_BYTES <= size_max / part && list.len() <= count_max / part;
+    (fits || list.fill() == Fill::WHOLE).then_some(bytes)
+}
+
+/// Moves a listpack out that has become too long for its record.
+fn keep_short(record: &mut Record) {
+    if record.bytes().len() > INLINE_LEN_MAX {
+        move_out(record, Fill::WHOLE);
+    }
+}
+
+/// Adds an element at an end, for which the list has been prepared.
+pub(crate) fn push(record: &mut Record, end: End, element: Element<'_>) {
+    if let Some(list) = chunked(record) {
+        list.push(end, element);
+        return;
+    }
+    match end {
+        End::Head => listpack::push_front(record, &[element]),
+        End::Tail => listpack::push(record, &[element]),
+    }
+    keep_short(record);
+}
+
+/// Adds texts at an end one after another, so that the last is at the end, and converts first if
+/// they are too much for a listpack.
+pub(crate) fn push_all(record: &mut Record, end: End, texts: &[&[u8]], setting: i32) {
+    let text_len = texts.iter().map(|text| text.len()).sum();
+    prepare(record, setting, texts.len(), text_len);
+    if let Some(list) = chunked(record) {
+        texts.iter().for_each(|text| list.push(end, element(text)));
+        return;
+    }
+    let mut elements: SmallVec<[Element<'_>; 8]> = texts.iter().map(|text| element(text)).collect();
+    match end {
+        End::Head => {
+            elements.reverse();
+            listpack::push_front(record, &elements);
+        }
+        End::Tail => listpack::push(record, &elements),
+    }
+    keep_short(record);
+}
+
+/// Puts an element before or behind the one with this number, which there is. The list has been
+/// prepared for it.
+pub(crate) fn insert(record: &mut Record, number: usize, behind: bool, element: Element<'_>) {
+    if let Some(list) = chunked(record) {
+        list.insert(number, behind, element);
+        return;
+    }
+    let listpack = Listpack::new(record.bytes());
+    let at = listpack.nth(number + usize::from(behind)).unwrap_or(listpack.bytes().len());
+    listpack::insert(record, at, &[element]);
+    keep_short(record);
+}
+
+/// Puts an element in the place of the one with this number; the list has been prepared for it.
+/// Returns whether there is one.
+pub(crate) fn replace(record: &mut Record, number: usize, element: Element<'_>) -> bool {
+    if let Some(list) = chunked(record) {
+        return list.replace(number, element);
+    }
+    let Some(at) = Listpack::new(record.bytes()).nth(number) else { return false };
+    listpack::replace(record, at, element);
+    keep_short(record);
+    true
+}
+
+/// Takes out up to `count` elements from a number on. Nothing else changes: [`settle`] may follow.
+pub(crate) fn remove(record: &mut Record, number: usize, count: usize) {
+    if let Some(list) = chunked(record) {
+        list.remove(number, count);
+    } else if let Some(at) = Listpack::new(record.bytes()).nth(number) {
+        listpack::remove(record, at, count);
+    }
+}
+
+/// Takes out up to `count` elements at an end.
+pub(crate) fn remove_at_end(record: &mut Record, end: End, len: usize, count: usize) {
+    let number = if end == End::Head { 0 } else { len.saturating_sub(count) };
+    remove(record, number, count);
+}
+
+/// Takes out up to `limit` elements that are `wanted`, the last ones if `backwards`. Returns how
+/// many.
+pub(crate) fn remove_equal(
+    record: &mut Record,
+    wanted: Element<'_>,
+    limit: usize,
+    backwards: bool,
+) -> usize {
+    match chunked(record) {
+        Some(list) => list.remove_equal(wanted, limit, backwards),
+        None => listpack::remove_equal(record, wanted, limit, backwards),
+    }
+}
