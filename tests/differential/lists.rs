@@ -76,7 +76,9 @@ impl Generator {
                 self.on_list("LINSERT", &[side.into(), one, other])
             }
             6 | 7 => {
-                let times = if self.chance.one_in(3) { b"0".into() } else { first };
+                // 7.0 takes the number that has no opposite, and what is in the list is not the same.
+                let has_opposite = !first.starts_with(b"-9223372036854775808");
+                let times = if has_opposite { first } else { b"0".into() };
                 self.on_list("LREM", &[times, one])
             }
             _ => self.on_list("LTRIM", &[first, last]),
