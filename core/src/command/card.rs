@@ -42,6 +42,10 @@ pub(crate) struct Card {
     pub(crate) output_room: AtomicUsize,
     /// How many channels, patterns and shard channels it listens to.
     pub(crate) subscriptions: [AtomicUsize; 3],
+    /// One more than the commands that wait for EXEC; zero outside of a transaction.
+    pub(crate) queued: AtomicUsize,
+    /// What they take, in bytes.
+    pub(crate) queued_bytes: AtomicUsize,
     pub(crate) mailbox: Mailbox,
     input_bytes: AtomicU64,
     output_bytes: AtomicU64,
@@ -108,7 +112,8 @@ impl Card {
         use crate::structs::allocation::footprint;
         let rooms = [self.query_room.load(Relaxed), self.output_room.load(Relaxed)];
         let rooms = rooms.into_iter().map(footprint).sum::<usize>();
-        footprint(size_of::<Self>()) + rooms + self.mailbox.weight()
+        let queued = self.queued_bytes.load(Relaxed);
+        footprint(size_of::<Self>()) + rooms + queued + self.mailbox.weight()
     }
 }
 

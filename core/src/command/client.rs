@@ -5,6 +5,8 @@ use super::card::{Card, Labels, mark};
 use super::environment::Environment;
 use super::pubsub::Subscriptions;
 use super::table::Spec;
+use super::transaction::{Transaction, Watch};
+use crate::keyspace::Access;
 use crate::resp::Protocol;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
@@ -58,6 +60,10 @@ pub(crate) struct ClientState {
     pub(crate) authenticated: bool,
     /// Whether the session ends once its output is written.
     pub(crate) closing: bool,
+    /// The commands that wait for EXEC, after MULTI.
+    pub(crate) transaction: Option<Box<Transaction>>,
+    /// The keys that are watched.
+    pub(crate) watch: Option<Box<Watch>>,
     /// What the session listens to, if to anything.
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// When the output went beyond the soft limit, in milliseconds since the Unix epoch.
@@ -80,6 +86,8 @@ impl Default for ClientState {
             no_evict: false,
             authenticated: true,
             closing: false,
+            transaction: None,
+            watch: None,
             subscriptions: None,
             output_over_since_ms: None,
             card: None,
@@ -138,11 +146,16 @@ impl ClientState {
         peer.is_empty() || loopback || is_unix_socket(peer)
     }
 
-    /// Whether every command may do no more than its own work. Where this is not so, commands are
+    /// Whether every command may do its own work and no more. Where this is not so, commands are
     /// looked at one by one.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        self.authenticated && self.subscriptions.is_none()
+        self.authenticated && self.transaction.is_none() && self.subscriptions.is_none()
+    }
+
+    /// Whether others may know of the session beyond its card.
+    pub(crate) fn is_known(&self) -> bool {
+        self.watch.is_some() || !self.is_plain()
     }
 
     /// Whether the session listens, in a version of the protocol that cannot tell a message from a
@@ -151,9 +164,15 @@ impl ClientState {
         self.subscriptions.is_some() && self.protocol == Protocol::Resp2
     }
 
-    /// Puts back what a client can set, but for the library's name (RESET).
-    pub(crate) fn reset(&mut self, env: &Environment) {
+    /// Takes back everything by which others know of the session.
+    pub(crate) fn retire(&mut self, env: &Environment, keys: &mut Access<'_>) {
         self.leave_channels(env);
+        self.end_transaction(keys);
+    }
+
+    /// Puts back what a client can set, but for the library's name (RESET).
+    pub(crate) fn reset(&mut self, env: &Environment, keys: &mut Access<'_>) {
+        self.retire(env, keys);
         self.db = 0;
         self.protocol = Protocol::Resp2;
         self.reply = ReplyMode::On;

@@ -300,14 +300,16 @@ fn write_line(card: &Card, now_ms: u64, out: &mut Vec<u8>) {
     let output_room = card.output_room.load(Relaxed);
     let [channels, patterns, shard_channels] =
         card.subscriptions.each_ref().map(|n| n.load(Relaxed));
+    let queued = card.queued.load(Relaxed) as i64 - 1;
     let middle = format!(
         " age={age} idle={idle} flags={} db={} sub={channels} psub={patterns} \
-         ssub={shard_channels} multi=-1 qbuf={query_len} \
-         qbuf-free={query_free} argv-mem=0 multi-mem=0 rbs={output_room} rbp={output_room} \
+         ssub={shard_channels} multi={queued} qbuf={query_len} \
+         qbuf-free={query_free} argv-mem=0 multi-mem={} rbs={output_room} rbp={output_room} \
          obl={output_len} oll=0 omem={} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
          lib-name=",
         flag_letters(card, marks, peer),
         card.db.load(Relaxed),
+        card.queued_bytes.load(Relaxed),
         card.mailbox.weight(),
         card.footprint(),
         if output_len > 0 { "rw" } else { "r" },
@@ -329,6 +331,7 @@ fn address_or_unknown(address: &str) -> &str {
 fn flag_letters(card: &Card, marks: usize, peer: &str) -> String {
     let letters = [
         (card.is_listening(), 'P'),
+        (card.queued.load(Relaxed) > 0, 'x'),
         (marks & mark::CLOSING != 0, 'c'),
         (is_unix_socket(peer), 'U'),
         (marks & mark::READONLY != 0, 'r'),

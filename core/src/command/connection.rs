@@ -133,7 +133,7 @@ fn quit(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.client.reset(call.env);
+    call.client.reset(call.env, call.keys);
     call.client.authenticated = !call.env.config.has_password();
     call.out.set_protocol(Protocol::Resp2);
     call.out.status("RESET");

@@ -6,7 +6,7 @@ use super::glob;
 use super::table::{Command, Group, flag};
 use crate::config::Allowed;
 use crate::error::{Error, ErrorKind};
-use crate::keyspace::{Access, Cursor, Expiry};
+use crate::keyspace::{Cursor, Expiry};
 use crate::resp::Protocol;
 use crate::resp::number::parse_i64;
 use crate::structs::entry::{CLOCK_MAX, NewBody};
@@ -125,11 +125,13 @@ fn leading_integer(text: &[u8]) -> i64 {
 }
 
 /// Lets `work` see the record of a key, which is locked for it.
-fn with_record<R>(call: &Call<'_, '_>, key: &[u8], work: impl FnOnce(Option<&Record>) -> R) -> R {
-    let keyspace = call.keys.keyspace();
-    let mut key = keyspace.locate(call.client.db, key);
-    let mut access = Access::keys(keyspace, call.time, std::slice::from_mut(&mut key));
-    work(access.peek(&key))
+fn with_record<R>(
+    call: &mut Call<'_, '_>,
+    key: &[u8],
+    work: impl FnOnce(Option<&Record>) -> R,
+) -> R {
+    let mut key = call.keys.keyspace().locate(call.client.db, key);
+    call.keys.with_key(&mut key, |keys, key| work(keys.peek(key)))
 }
 
 fn object(call: &mut Call<'_, '_>, key: &[u8]) -> Result<(), Error> {
@@ -275,11 +277,11 @@ fn populate(call: &mut Call<'_, '_>, count: &[u8], options: &[&[u8]]) -> Result<
             value.resize(size, 0);
         }
         let mut key = keyspace.locate(call.client.db, &name);
-        let mut access = Access::keys(keyspace, call.time, std::slice::from_mut(&mut key));
-        if !access.contains(&key) {
-            access.put(&key, 0, NewBody::Bytes(&value), Expiry::Never);
-        }
-        call.keys.absorb(&mut access);
+        call.keys.with_key(&mut key, |keys, key| {
+            if !keys.contains(key) {
+                keys.put(key, 0, NewBody::Bytes(&value), Expiry::Never);
+            }
+        });
     }
     call.out.ok();
     Ok(())

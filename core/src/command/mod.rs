@@ -34,6 +34,7 @@ mod stats;
 mod stream;
 mod string;
 pub(crate) mod table;
+mod transaction;
 
 pub(crate) use call::Call;
 pub(crate) use client::{ClientState, ReplyMode};
@@ -41,3 +42,4 @@ pub(crate) use environment::Environment;
 pub use environment::HostFigures;
 pub(crate) use mailbox::{Letter, Waker};
 pub(crate) use stats::Counter;
+pub(crate) use transaction::Transaction;

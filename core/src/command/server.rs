@@ -6,7 +6,6 @@ use super::connection::{existing_database, parse_database};
 use super::table::{Command, Group, category, flag};
 use super::{config_command, debug, info, lolwut, memory_command};
 use crate::error::Error;
-use crate::keyspace::Access;
 
 pub(super) const COMMANDS: &[Command] = &[
     config_command::CONFIG,
@@ -109,7 +108,7 @@ fn flush(call: &mut Call<'_, '_>, databases: std::ops::Range<usize>) -> Result<(
         [word] if word.eq_ignore_ascii_case(b"sync") => false,
         _ => return Err(Error::SYNTAX),
     };
-    under_all_locks(call, |keys| {
+    call.keys.with_all(|keys| {
         databases.for_each(|db| {
             keys.flush(db);
         });
@@ -126,18 +125,11 @@ pub(super) fn free_all(call: &Call<'_, '_>) {
     while call.keys.keyspace().free_some(FREE_STEP) {}
 }
 
-/// Lets `work` hold the lock of every shard. The call itself holds none.
-fn under_all_locks(call: &mut Call<'_, '_>, work: impl FnOnce(&mut Access<'_>)) {
-    let mut all = Access::all(call.keys.keyspace(), call.time);
-    work(&mut all);
-    call.keys.absorb(&mut all);
-}
-
 fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let one = parse_database(call.words[1], Error::err("invalid first DB index"))?;
     let other = parse_database(call.words[2], Error::err("invalid second DB index"))?;
     let (one, other) = (existing_database(call, one)?, existing_database(call, other)?);
-    under_all_locks(call, |keys| keys.swap_databases(one, other));
+    call.keys.with_all(|keys| keys.swap_databases(one, other));
     call.out.ok();
     Ok(())
 }

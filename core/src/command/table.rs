@@ -4,7 +4,7 @@
 use super::call::Call;
 use super::grammar::{self, Argument, Width};
 use super::key_spec::{self, KeyPlaces, KeySpec};
-pub(crate) use super::lookup::lookup;
+pub(crate) use super::lookup::{find, lookup};
 use crate::error::Error;
 use crate::resp::ReplySink;
 use smallvec::SmallVec;
@@ -30,6 +30,7 @@ pub(crate) enum Group {
     Server,
     Stream,
     String,
+    Transactions,
 }
 
 impl Group {
@@ -47,6 +48,7 @@ impl Group {
             Self::Server => "server",
             Self::Stream => "stream",
             Self::String => "string",
+            Self::Transactions => "transactions",
         }
     }
 
@@ -62,6 +64,7 @@ impl Group {
             Self::Stream => category::STREAM,
             Self::List => category::LIST,
             Self::String => category::STRING,
+            Self::Transactions => category::TRANSACTION,
         }
     }
 }
@@ -375,6 +378,11 @@ impl Spec {
         self.single_key
     }
 
+    /// Whether the command looks at no keys but those that its words tell, if any.
+    pub(crate) fn leaves_keys_alone(&self) -> bool {
+        matches!(self.command.group, Group::Connection | Group::Pubsub | Group::Transactions)
+    }
+
     /// Whether a request of so many words has as many as the command takes.
     #[inline]
     pub(crate) fn takes(&self, words: usize) -> bool {
@@ -459,6 +467,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::server::COMMANDS],
     &[super::stream::COMMANDS],
     &[super::string::COMMANDS],
+    &[super::transaction::COMMANDS],
 ];
 
 #[cfg(test)]

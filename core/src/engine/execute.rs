@@ -13,7 +13,10 @@ use table::{Spec, flag};
 /// How many requests are looked at together.
 pub(super) const BATCH: usize = 16;
 
-type Words<'a> = &'a [&'a [u8]];
+pub(super) type Words<'a> = &'a [&'a [u8]];
+
+/// Keys of a request.
+pub(super) type Keys<'a> = SmallVec<[Key<'a>; BATCH]>;
 
 impl Inner {
     /// Carries out requests in order. Neighbours with one key each share their locks, and their
@@ -44,7 +47,7 @@ impl Inner {
             if keys.is_empty() {
                 self.run_alone(client, rest[0], out, &time);
                 rest = &rest[1..];
-                if !client.is_plain() {
+                if client.subscriptions.is_some() {
                     break;
                 }
                 continue;
@@ -85,11 +88,13 @@ impl Inner {
     ) {
         let spec = match table::lookup(words).and_then(|spec| self.admit(client, spec)) {
             Ok(spec) => spec,
-            Err(error) => return self.refuse(client, words, &error, out),
+            Err(error) => return self.refuse(client, words, error, out, time),
         };
-        let places = spec.key_places(words);
-        let mut keys: SmallVec<[Key<'_>; BATCH]> =
-            places.iter().map(|&place| self.keyspace.locate(client.db, words[place])).collect();
+        let mark = out.mark();
+        if client.transaction.is_some() && self.run_in_transaction(client, spec, words, out, time) {
+            return hide_reply(client, Some(spec), out, mark);
+        }
+        let mut keys = self.locate_all(client.db, spec, words);
         let mut access = if keys.is_empty() {
             Access::nothing(&self.keyspace, time)
         } else {
@@ -101,6 +106,21 @@ impl Inner {
         }
         self.run_one(client, spec, words, &keys, &mut access, out, time);
         self.settle(access, 1);
+    }
+
+    /// The keys of a request, in the order of its words.
+    pub(super) fn locate_all<'a>(&self, db: usize, spec: &Spec, words: Words<'a>) -> Keys<'a> {
+        let places = spec.key_places(words);
+        places.iter().map(|&place| self.keyspace.locate(db, words[place])).collect()
+    }
+
+    /// Takes back everything by which others know of a session.
+    pub(super) fn retire(&self, client: &mut ClientState) {
+        if client.is_known() {
+            let time = Moment::new(&*self.clock);
+            let mut access = Access::nothing(&self.keyspace, &time);
+            client.retire(&self.env, &mut access);
+        }
     }
 
     /// Lets a session pass that has authenticated, or needs not, and that may do more than listen.
@@ -122,8 +142,9 @@ impl Inner {
         &self,
         client: &mut ClientState,
         words: Words<'_>,
-        error: &Error,
+        error: Error,
         out: &mut dyn ReplySink,
+        time: &Moment<'_>,
     ) {
         client.asking = false;
         if [&b"post"[..], b"host:"].iter().any(|name| words[0].eq_ignore_ascii_case(name)) {
@@ -132,8 +153,8 @@ impl Inner {
             return;
         }
         let mark = out.mark();
-        out.error(error);
-        self.env.stats.note_error(error);
+        let error = self.break_transaction(client, words, error, time);
+        self.answer_error(&error, out);
         hide_reply(client, None, out, mark);
     }
 
@@ -157,28 +178,49 @@ impl Inner {
             None => Ok(()),
         };
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
-        let result = served.and_then(|()| (spec.command.handler)(&mut call));
-        if let Some(cluster) = cluster {
-            route::note_write_without_keys(cluster, spec, located);
+        match served {
+            Ok(()) => self.act(&mut call),
+            Err(error) => self.answer_error(&error, call.out),
+        }
+        hide_reply(call.client, Some(spec), call.out, mark);
+    }
+
+    /// Carries out a command that is served here.
+    #[inline]
+    pub(super) fn act(&self, call: &mut Call<'_, '_>) {
+        let mark = call.out.mark();
+        let result = (call.spec.command.handler)(call);
+        if let Some(cluster) = &self.env.cluster {
+            route::note_write_without_keys(cluster, call.spec, call.located);
         }
         if let Err(error) = result {
             call.out.rewind(mark);
-            call.out.error(&error);
-            self.env.stats.note_error(&error);
+            self.answer_error(&error, call.out);
         }
-        hide_reply(call.client, Some(spec), call.out, mark);
+    }
+
+    /// Answers an error, which counts.
+    pub(super) fn answer_error(&self, error: &Error, out: &mut dyn ReplySink) {
+        out.error(error);
+        self.env.stats.note_error(error);
     }
 
     /// Tells what a batch did to those who want to know, gives up its locks, and then calls hosts
     /// whose sessions have something to take. What it met is added to the engine's figures.
     #[inline]
-    pub(super) fn settle(&self, access: Access<'_>, commands: usize) {
+    pub(super) fn settle(&self, mut access: Access<'_>, commands: usize) {
         self.count(&access, commands);
-        if !access.notices.is_empty() {
-            self.env.announce(&access.notices, access.unix_ms());
-        }
+        self.announce(&mut access);
         drop(access);
         self.env.post.send();
+    }
+
+    /// Tells what happened to keys to those who listen.
+    pub(super) fn announce(&self, access: &mut Access<'_>) {
+        if !access.changes.notices.is_empty() {
+            let notices = std::mem::take(&mut access.changes.notices);
+            self.env.announce(&notices, access.unix_ms());
+        }
     }
 
     #[inline]

@@ -5,6 +5,7 @@ mod execute;
 mod migration;
 mod route;
 mod session;
+mod transaction;
 mod typed;
 
 pub use migration::Migration;
@@ -14,7 +15,7 @@ use crate::cluster::Topology;
 use crate::command::{ClientState, Counter, Environment, HostFigures};
 use crate::config::{Authority, Config};
 use crate::error::Error;
-use crate::keyspace::{Keyspace, Layout};
+use crate::keyspace::{Changes, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
 use crate::structs::arena;
@@ -141,6 +142,7 @@ impl Engine {
     pub fn call(&self, words: &[&[u8]], sink: &mut dyn ReplySink) {
         let mut client = ClientState { protocol: sink.protocol(), ..ClientState::default() };
         self.inner.call(&mut client, words, sink);
+        self.inner.retire(&mut client);
     }
 
     /// Does work that is due: deletes up to `budget` expired keys, and frees about as much of what
@@ -152,11 +154,11 @@ impl Engine {
             self.inner.env.note_memory(self.inner.keyspace.footprint());
         }
         let active = self.inner.env.active_expire.load(Relaxed);
-        let mut notices = Vec::new();
-        let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut notices);
+        let mut changes = Changes::default();
+        let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut changes);
         let expired = if active { due() } else { 0 };
         self.inner.env.stats.add(&[(Counter::ExpiredKeys, expired as u64)]);
-        self.inner.env.announce(&notices, now_ms);
+        self.inner.env.announce(&changes.notices, now_ms);
         self.inner.env.post.send();
         self.inner.keyspace.free_some(budget) || expired == budget
     }

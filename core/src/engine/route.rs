@@ -77,6 +77,19 @@ pub(super) fn check(
     }
 }
 
+/// As [`check`], for commands that are carried out together: judged as one with the keys of all.
+pub(super) fn check_all(
+    cluster: &Cluster,
+    write: bool,
+    client: &ClientState,
+    asking: bool,
+    keys: &[Key<'_>],
+    access: &mut Access<'_>,
+) -> Result<(), Error> {
+    let request = Request { write, migrate: false, asking, readonly: client.readonly };
+    judge(&cluster.view(), request, keys, |key| access.contains(key))
+}
+
 /// Tells the migrations that keys on their way may have changed, if a command without keys writes,
 /// as FLUSHALL and SWAPDB do. To be called before such a command acts and after it.
 #[inline]

@@ -273,7 +273,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.client.leave_channels(&self.engine.inner.env);
+        self.engine.inner.retire(&mut self.client);
         self.engine.inner.env.sessions.close(self.client.id);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Locks are taken in ascending order of shards, so that no two callers wait for each other.
 
-use super::change::{Event, Notice};
+use super::change::{Changes, Event};
 use super::graveyard::Grave;
 use super::partition::is_expired;
 use super::{Key, Keyspace, NewValue, Partition, Shard};
@@ -75,15 +75,26 @@ pub(crate) struct Access<'k> {
     pub(crate) stats: AccessStats,
     /// The classes of events that are listened to.
     pub(super) events: u32,
-    /// What happened to keys, as far as it is listened to.
-    pub(crate) notices: Vec<Notice>,
+    /// Whether somebody wants to know of changes to keys.
+    pub(super) is_of_interest: bool,
+    /// What happened, as far as somebody wants to know.
+    pub(crate) changes: Changes,
 }
 
 impl<'k> Access<'k> {
+    /// Who wants to know of what the locks guard has said so under them.
     #[inline]
     fn new(keyspace: &'k Keyspace, time: &'k Moment<'k>, held: Held<'k>) -> Self {
-        let (stats, events) = (AccessStats::default(), keyspace.heard_events());
-        Self { keyspace, held, time, no_touch: false, stats, events, notices: Vec::new() }
+        Self {
+            keyspace,
+            held,
+            time,
+            no_touch: false,
+            stats: AccessStats::default(),
+            events: keyspace.heard_events(),
+            is_of_interest: keyspace.has_interests(),
+            changes: Changes::default(),
+        }
     }
 
     /// Access without a lock, for walks and for commands without keys.
@@ -129,6 +140,41 @@ impl<'k> Access<'k> {
     pub(crate) fn all(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
         let guards = (0..keyspace.shards()).map(|shard| keyspace.lock(shard)).collect();
         Self::new(keyspace, time, Held::All(guards))
+    }
+
+    /// Lets `work` see a key, which is locked for it if nothing is.
+    pub(crate) fn with_key<'a, R>(
+        &mut self,
+        key: &mut Key<'a>,
+        work: impl FnOnce(&mut Access<'k>, &Key<'a>) -> R,
+    ) -> R {
+        let Held::Nothing = self.held else { return work(self, key) };
+        let mut access = Self::keys(self.keyspace, self.time, std::slice::from_mut(key));
+        let result = work(&mut access, key);
+        self.absorb(&mut access);
+        result
+    }
+
+    /// Lets `work` hold the lock of every shard. This holds them already, or none.
+    pub(crate) fn with_all<R>(&mut self, work: impl FnOnce(&mut Access<'k>) -> R) -> R {
+        if let Held::All(_) = self.held {
+            return work(self);
+        }
+        let mut access = Self::all(self.keyspace, self.time);
+        let result = work(&mut access);
+        self.absorb(&mut access);
+        result
+    }
+
+    /// Lets `work` hold the lock of a slot's shard. This holds all locks, or none.
+    pub(crate) fn with_slot<R>(&mut self, slot: u16, work: impl FnOnce(&mut Access<'k>) -> R) -> R {
+        if let Held::All(_) = self.held {
+            return work(self);
+        }
+        let mut access = Self::slot(self.keyspace, self.time, slot);
+        let result = work(&mut access);
+        self.absorb(&mut access);
+        result
     }
 
     /// The keyspace that this gives access to.
@@ -241,6 +287,7 @@ impl<'k> Access<'k> {
         if let Expiry::At(ms) = expiry {
             keyspace.note_due(keyspace.shard_of(key.slot), ms);
         }
+        self.tell(key);
     }
 
     /// Lets `change` work on the value of a key. It returns how many changes it made, which count,
@@ -268,6 +315,9 @@ impl<'k> Access<'k> {
         }
         let (changes, result) = result?;
         self.stats.changes += changes;
+        if changes > 0 || emptied {
+            self.tell(key);
+        }
         Ok(Some(Changed { result, emptied }))
     }
 
@@ -298,6 +348,7 @@ impl<'k> Access<'k> {
         if let Some(ms) = expire_ms {
             keyspace.note_due(keyspace.shard_of(key.slot), ms);
         }
+        self.tell(key);
         true
     }
 
@@ -327,7 +378,9 @@ impl<'k> Access<'k> {
     pub(crate) fn take(&mut self, key: &Key<'_>) -> Option<Record> {
         let place = self.live_place(key)?;
         self.stats.changes += 1;
-        Some(self.take_place(key, place))
+        let record = self.take_place(key, place);
+        self.tell(key);
+        Some(record)
     }
 
     /// Moves a value and its expiry to another key, whose own value is lost. False if there is
@@ -424,6 +477,7 @@ impl<'k> Access<'k> {
         let record = self.take_place(key, place);
         self.bury(record.into_boxed());
         self.notify(Event::Expired, "expired", key);
+        self.tell(key);
         None
     }
 
@@ -435,7 +489,7 @@ impl<'k> Access<'k> {
     }
 
     #[inline]
-    fn shard(&mut self, key: &Key<'_>) -> &mut Shard {
+    pub(super) fn shard(&mut self, key: &Key<'_>) -> &mut Shard {
         let number = self.keyspace.shard_of(key.slot);
         match &mut self.held {
             Held::One(guard) => {
@@ -501,13 +555,8 @@ impl Keyspace {
 
     /// Deletes up to `budget` keys that are due. Returns how many it deleted; fewer than the
     /// budget means that nothing is due any more. Costs nothing for shards with nothing due.
-    /// What was deleted is added to `notices` if that is listened to.
-    pub(crate) fn expire_due(
-        &self,
-        now_ms: u64,
-        budget: usize,
-        notices: &mut Vec<Notice>,
-    ) -> usize {
+    /// What was deleted is added to `changes` if somebody wants to know.
+    pub(crate) fn expire_due(&self, now_ms: u64, budget: usize, changes: &mut Changes) -> usize {
         let first = self.expire_from.load(Relaxed) as usize;
         let mut done = 0;
         for step in 0..self.shards() {
@@ -515,7 +564,7 @@ impl Keyspace {
             if self.cells[number].due_ms.load(Relaxed) >= now_ms {
                 continue;
             }
-            done += self.expire_shard(number, now_ms, budget - done, notices);
+            done += self.expire_shard(number, now_ms, budget - done, changes);
             if done >= budget {
                 self.expire_from.store(number as u64, Relaxed);
                 break;
@@ -529,15 +578,16 @@ impl Keyspace {
         number: usize,
         now_ms: u64,
         budget: usize,
-        notices: &mut Vec<Notice>,
+        changes: &mut Changes,
     ) -> usize {
         let mut shard = self.lock(number);
         let hash_of = |record: &Record| self.hash(record.key());
         let mut done = 0;
         let mut earliest = u64::MAX;
-        for (db, partition) in shard.databases.iter_mut().enumerate() {
+        let Shard { databases, interests, .. } = &mut *shard;
+        for (db, partition) in databases.iter_mut().enumerate() {
             let removed = |record: Record| {
-                self.note_expired(db as u16, &record, notices);
+                self.note_expired(db as u16, &record, interests.as_deref(), changes);
                 self.bury(record.into_boxed());
             };
             done += partition.expire_due(now_ms, budget - done, hash_of, removed);

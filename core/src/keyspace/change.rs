@@ -3,6 +3,7 @@
 //! With nobody listening, [`Access::notify`] costs a test of a bit that was read when the locks were
 //! taken.
 
+use super::watch::Interests;
 use super::{Access, Key, Keyspace};
 use crate::value::Record;
 use std::sync::atomic::Ordering::Relaxed;
@@ -51,6 +52,35 @@ pub(crate) struct Notice {
     pub(crate) key: Box<[u8]>,
 }
 
+/// A key that somebody waits for and that has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Awaited {
+    pub(crate) db: u16,
+    pub(crate) key: Box<[u8]>,
+}
+
+/// What happened to keys, in order, as far as somebody wants to know.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) notices: Vec<Notice>,
+    /// Keys that somebody waits for, each once.
+    pub(crate) awaited: Vec<Awaited>,
+}
+
+impl Changes {
+    /// Adds what happened after this.
+    pub(crate) fn append(&mut self, after: &mut Self) {
+        self.notices.append(&mut after.notices);
+        after.awaited.drain(..).for_each(|awaited| self.note_awaited(awaited.db, &awaited.key));
+    }
+
+    pub(super) fn note_awaited(&mut self, db: u16, key: &[u8]) {
+        if !self.awaited.iter().any(|awaited| awaited.db == db && *awaited.key == *key) {
+            self.awaited.push(Awaited { db, key: key.into() });
+        }
+    }
+}
+
 impl Keyspace {
     /// Chooses which events are noted: a union of [`Event`]s, [`TO_KEYSPACE`] and [`TO_KEYEVENT`].
     pub(crate) fn listen_to(&self, events: u32) {
@@ -58,10 +88,20 @@ impl Keyspace {
         self.events.store(if heard { events } else { 0 }, Relaxed);
     }
 
-    /// Notes that a record was deleted since its time was over, if that is listened to.
-    pub(super) fn note_expired(&self, db: u16, record: &Record, notices: &mut Vec<Notice>) {
+    /// Notes that a record was deleted since its time was over, if somebody wants to know.
+    pub(super) fn note_expired(
+        &self,
+        db: u16,
+        record: &Record,
+        interests: Option<&Interests>,
+        changes: &mut Changes,
+    ) {
+        let key = record.key();
         if self.heard_events() & Event::Expired as u32 != 0 {
-            notices.push(Notice { name: "expired", db, key: record.key().into() });
+            changes.notices.push(Notice { name: "expired", db, key: key.into() });
+        }
+        if let Some(interests) = interests {
+            interests.tell(db, self.hash(key), key, changes);
         }
     }
 
@@ -83,7 +123,7 @@ impl Access<'_> {
 
     #[cold]
     fn push_notice(&mut self, name: &'static str, db: u16, key: &[u8]) {
-        self.notices.push(Notice { name, db, key: key.into() });
+        self.changes.notices.push(Notice { name, db, key: key.into() });
     }
 
     /// Adds what another access met and did, which must be given up by then or soon after.
@@ -93,7 +133,7 @@ impl Access<'_> {
         self.stats.misses += stats.misses;
         self.stats.expired += stats.expired;
         self.stats.changes += stats.changes;
-        self.notices.append(&mut other.notices);
+        self.changes.append(&mut other.changes);
     }
 }
 
@@ -128,7 +168,7 @@ mod tests {
             let mut access = Access::keys(&keyspace, &time, std::slice::from_mut(&mut key));
             put(&mut access, &key, Expiry::Never);
             access.notify(Event::List, "lpush", &key);
-            assert!(access.notices.is_empty());
+            assert!(access.changes.notices.is_empty());
             access.remove(&key);
         }
     }
@@ -144,18 +184,18 @@ mod tests {
         assert!(access.read(&key).is_none());
         put(&mut access, &key, Expiry::At(2_000));
         put(&mut access, &key, Expiry::Keep);
-        assert_eq!(names(&access.notices), ["keymiss", "new"]);
+        assert_eq!(names(&access.changes.notices), ["keymiss", "new"]);
         drop(access);
 
         clock.advance_ms(5_000);
         let time = Moment::new(&clock);
         let mut access = Access::keys(&keyspace, &time, std::slice::from_mut(&mut key));
         put(&mut access, &key, Expiry::At(7_000));
-        assert_eq!(names(&access.notices), ["expired", "new"]);
+        assert_eq!(names(&access.changes.notices), ["expired", "new"]);
         drop(access);
 
-        let mut notices = Vec::new();
-        assert_eq!(keyspace.expire_due(8_000, 10, &mut notices), 1);
-        assert_eq!(notices, [Notice { name: "expired", db: 1, key: (*b"k").into() }]);
+        let mut changes = Changes::default();
+        assert_eq!(keyspace.expire_due(8_000, 10, &mut changes), 1);
+        assert_eq!(changes.notices, [Notice { name: "expired", db: 1, key: (*b"k").into() }]);
     }
 }

@@ -16,12 +16,14 @@ mod partition;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod watch;
 
 pub(crate) use access::{Access, Changed, Expiry};
-pub(crate) use change::{Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
+pub(crate) use change::{Changes, Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{NewValue, Partition};
 pub(crate) use walk::Cursor;
+pub(crate) use watch::Flag;
 
 use crate::slot::SlotScheme;
 use crate::structs::allocation::footprint;
@@ -33,7 +35,7 @@ use graveyard::Graveyard;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// A key with everything that follows from its bytes. Made by [`Keyspace::locate`].
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,8 @@ pub(crate) struct Shard {
     number: u32,
     /// Databases that were touched, in order; nearly always only the first.
     databases: SmallVec<[Partition; 1]>,
+    /// Who wants to know of changes; none if nobody does.
+    interests: Option<Box<watch::Interests>>,
 }
 
 /// A shard with what may be read without its lock.
@@ -88,6 +92,8 @@ pub(crate) struct Keyspace {
     expire_from: AtomicU64,
     /// The events that are listened to.
     events: AtomicU32,
+    /// How often somebody wants to know of a key.
+    interests: AtomicUsize,
 }
 
 /// How a keyspace is laid out.
@@ -107,7 +113,7 @@ impl Keyspace {
         let shards = layout.shards.clamp(1, slots).next_power_of_two();
         let slots_per_shard = slots / shards;
         let cell = |number| Cell {
-            shard: Mutex::new(Shard { number, databases: SmallVec::new() }),
+            shard: Mutex::new(Shard { number, databases: SmallVec::new(), interests: None }),
             due_ms: AtomicU64::new(u64::MAX),
         };
         Self {
@@ -120,6 +126,7 @@ impl Keyspace {
             graveyard: Mutex::default(),
             expire_from: AtomicU64::new(0),
             events: AtomicU32::new(0),
+            interests: AtomicUsize::new(0),
         }
     }
 

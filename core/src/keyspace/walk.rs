@@ -2,6 +2,7 @@
 //! about one slot.
 
 use super::access::Access;
+use super::change::Changes;
 use super::partition::is_expired;
 use super::{Key, Partition, Shard};
 use crate::structs::table::POSITION_BITS;
@@ -240,14 +241,17 @@ impl Access<'_> {
 
     /// Deletes all keys of a database, freeing them by and by. Returns how many there were.
     pub(crate) fn flush(&mut self, db: usize) -> usize {
-        let mut keys = 0;
+        let (mut keys, mut changes) = (0, Changes::default());
         let keyspace = self.keyspace();
+        let slot_of = |key: &[u8]| keyspace.slot_in_shard(keyspace.scheme().slot(key));
         self.each_shard(|_, shard| {
+            shard.tell_all_in(&[db], &slot_of, &mut changes);
             if let Some(partition) = shard.database_mut(db as u16) {
                 keys += partition.keys();
                 keyspace.graveyard.lock().push(partition.take_all());
             }
         });
+        self.changes.append(&mut changes);
         self.stats.changes += 1;
         keys
     }
@@ -259,12 +263,16 @@ impl Access<'_> {
         let keyspace = self.keyspace();
         let at = keyspace.slot_in_shard(slot);
         let hash_of = |record: &Record| keyspace.hash(record.key());
+        let slot_of = |key: &[u8]| keyspace.slot_in_shard(keyspace.scheme().slot(key));
+        let mut changes = Changes::default();
         let taken = self.with_shard(keyspace.shard_of(slot), |shard| {
+            shard.tell_slot(db, at, &slot_of, &mut changes);
             shard.database_mut(db as u16)?.take_slot(at, hash_of)
         });
         if let Some(grave) = taken {
             keyspace.graveyard.lock().push(grave);
         }
+        self.changes.append(&mut changes);
         self.stats.changes += keys as u64;
         keys
     }
@@ -273,13 +281,17 @@ impl Access<'_> {
     pub(crate) fn swap_databases(&mut self, one: usize, other: usize) {
         let keyspace = self.keyspace();
         let slots = keyspace.slots_per_shard();
+        let slot_of = |key: &[u8]| keyspace.slot_in_shard(keyspace.scheme().slot(key));
+        let mut changes = Changes::default();
         self.each_shard(|_, shard| {
+            shard.tell_all_in(&[one, other], &slot_of, &mut changes);
             let last = one.max(other);
             if shard.databases.len() > one.min(other) {
                 shard.database_or_new(last as u16, slots);
                 shard.databases.swap(one, other);
             }
         });
+        self.changes.append(&mut changes);
         self.stats.changes += 1;
     }
 
@@ -301,9 +313,10 @@ impl Access<'_> {
         let keyspace = self.keyspace();
         let now_ms = self.unix_ms();
         let mut expired = 0;
-        let mut notices = Vec::new();
+        let mut changes = Changes::default();
         let found = self.with_shard(shard, |shard| {
-            let partition = shard.database_mut(db as u16).ok_or(0usize)?;
+            let Shard { databases, interests, .. } = shard;
+            let partition = databases.get_mut(db).ok_or(0usize)?;
             if let Some(record) = partition.record_by_number(number, random)
                 && !is_expired(record, || now_ms)
             {
@@ -311,14 +324,14 @@ impl Access<'_> {
             }
             let hash_of = |record: &Record| keyspace.hash(record.key());
             let bury = |record: Record| {
-                keyspace.note_expired(db as u16, &record, &mut notices);
+                keyspace.note_expired(db as u16, &record, interests.as_deref(), &mut changes);
                 keyspace.bury(record.into_boxed());
             };
             expired = partition.expire_due(now_ms, EXPIRE_STEP, hash_of, bury);
             Err(partition.keys())
         });
         self.stats.expired += expired as u64;
-        self.notices.append(&mut notices);
+        self.changes.append(&mut changes);
         found
     }
 

@@ -4,7 +4,6 @@ use super::cluster;
 use crate::cluster::{SetSlot, Topology};
 use crate::command::Call;
 use crate::error::{Error, ErrorKind};
-use crate::keyspace::Access;
 use crate::resp::number::parse_i64;
 use crate::slot::{InvalidSlot, SlotRange, SlotScheme, parse_slot};
 
@@ -60,10 +59,10 @@ pub(super) fn set_slot(call: &mut Call<'_, '_>) -> Outcome {
             ));
         }
     };
-    let keyspace = call.keys.keyspace();
-    let mut slot_keys = Access::slot(keyspace, call.time, slot);
-    let keys = slot_keys.count_in_slot_everywhere(slot);
-    cluster.change_slot(slot, |view| view.set_slot(slot, change, keys))?;
+    call.keys.with_slot(slot, |access| {
+        let keys = access.count_in_slot_everywhere(slot);
+        cluster.change_slot(slot, |view| view.set_slot(slot, change, keys))
+    })?;
     call.out.ok();
     Ok(())
 }
@@ -111,11 +110,12 @@ fn change_slot_ranges(call: &mut Call<'_, '_>, check: Check, change: Change) -> 
 
 fn apply(call: &mut Call<'_, '_>, slots: &[u16], check: Check, change: Change) -> Outcome {
     let cluster = cluster(call)?;
-    let _everything = Access::all(call.keys.keyspace(), call.time);
-    cluster.change(|view| {
-        check(&view.topology, slots)?;
-        change(&mut view.topology, slots);
-        Ok(())
+    call.keys.with_all(|_| {
+        cluster.change(|view| {
+            check(&view.topology, slots)?;
+            change(&mut view.topology, slots);
+            Ok(())
+        })
     })?;
     call.out.ok();
     Ok(())

@@ -1,0 +1,234 @@
+//! Commands that are carried out together: queued until EXEC, and then under the locks of all their
+//! keys, so that no other caller sees a part of it.
+
+use super::execute::Words;
+use super::{Engine, Inner, route};
+use crate::command::table::{self, Spec, flag};
+use crate::command::{Call, ClientState, Transaction};
+use crate::error::{Error, ErrorKind};
+use crate::keyspace::{Access, Key};
+use crate::resp::{Protocol, Reply, ReplyBuilder, ReplySink};
+use crate::time::Moment;
+
+const ABORTED: Error =
+    Error::fixed(ErrorKind::ExecAbort, "Transaction discarded because of previous errors.");
+
+/// Whether a session that queues commands carries this one out at once.
+fn is_immediate(spec: &Spec) -> bool {
+    ["exec", "discard", "multi", "watch", "quit", "reset"].contains(&&*spec.name)
+}
+
+impl Inner {
+    /// Carries out a command of a session that is in a transaction, or queues it. Returns whether
+    /// that was all; otherwise the command is carried out like any other.
+    pub(super) fn run_in_transaction<'a>(
+        &'a self,
+        client: &mut ClientState,
+        spec: &'static Spec,
+        words: Words<'a>,
+        out: &mut dyn ReplySink,
+        time: &'a Moment<'a>,
+    ) -> bool {
+        if !is_immediate(spec) {
+            client.note_command(spec);
+            match self.queue(client, spec, words, time) {
+                Ok(()) => out.status("QUEUED"),
+                Err(error) => self.answer_error(&error, out),
+            }
+            return true;
+        }
+        if &*spec.name == "exec" {
+            client.note_command(spec);
+            self.exec(client, out, time);
+            return true;
+        }
+        false
+    }
+
+    /// Adds a command to the session's transaction, which breaks if the command could not be served.
+    fn queue<'a>(
+        &'a self,
+        client: &mut ClientState,
+        spec: &'static Spec,
+        words: Words<'a>,
+        time: &'a Moment<'a>,
+    ) -> Result<(), Error> {
+        let asking = std::mem::take(&mut client.asking);
+        let served = self.is_queueable(client, spec, words, asking, time);
+        let transaction = client.transaction.as_mut().expect("the session is in a transaction");
+        match served {
+            Ok(()) => transaction.push(spec, words),
+            Err(_) => transaction.is_broken = true,
+        }
+        client.note_transaction();
+        served
+    }
+
+    fn is_queueable<'a>(
+        &'a self,
+        client: &ClientState,
+        spec: &Spec,
+        words: Words<'a>,
+        asking: bool,
+        time: &'a Moment<'a>,
+    ) -> Result<(), Error> {
+        if spec.flags & flag::NO_MULTI != 0 {
+            return Err(Error::err("Command not allowed inside a transaction"));
+        }
+        let Some(cluster) = &self.env.cluster else { return Ok(()) };
+        let mut keys = self.locate_all(client.db, spec, words);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut access = Access::keys(&self.keyspace, time, &mut keys);
+        route::check(cluster, spec, client, asking, &keys, &mut access)
+    }
+
+    /// Carries out the queued commands, or says why not.
+    fn exec(&self, client: &mut ClientState, out: &mut dyn ReplySink, time: &Moment<'_>) {
+        let transaction = client.transaction.take().expect("the session is in a transaction");
+        let watch = client.watch.take();
+        let asking = std::mem::take(&mut client.asking);
+        client.note_transaction();
+        let words = transaction.words();
+        let mut plan = Plan::new(self, client.db, &transaction, &words);
+        let own_keys = plan.keys.len();
+        if let Some(watch) = &watch {
+            plan.keys.extend(watch.keys().map(|(db, name)| self.keyspace.locate(db, name)));
+        }
+        let mut access = plan.lock(self, time);
+        access.no_touch = client.no_touch;
+        let (keys, watched) = plan.keys.split_at_mut(own_keys);
+        // A key whose time is over has changed, though nobody may have met it since.
+        watched.iter().for_each(|key| _ = access.contains(key));
+        let is_changed = watch.as_ref().is_some_and(|watch| watch.is_raised());
+        if let Some(watch) = &watch {
+            watch.end(&mut access);
+        }
+        let served = match &self.env.cluster {
+            _ if transaction.is_broken => Err(ABORTED),
+            Some(cluster) if !is_changed => {
+                route::check_all(cluster, transaction.writes(), client, asking, keys, &mut access)
+            }
+            _ => Ok(()),
+        };
+        let mut commands = 1;
+        match served {
+            Err(error) => self.answer_error(&error, out),
+            Ok(()) if is_changed => out.null_array(),
+            Ok(()) => {
+                commands += transaction.len();
+                out.array(transaction.len());
+                let mut start = 0;
+                for ((spec, words), end) in transaction.commands(&words).zip(plan.ends) {
+                    let located = &mut keys[start..end];
+                    start = end;
+                    // A command before may have been SELECT.
+                    located.iter_mut().for_each(|key| key.db = client.db as u16);
+                    let (keys, env) = (&mut access, &self.env);
+                    self.act(&mut Call { spec, words, located, keys, out, client, env, time });
+                    // The next one may be PUBLISH.
+                    self.announce(&mut access);
+                }
+            }
+        }
+        self.settle(access, commands);
+    }
+
+    /// What is answered to words that are refused. A transaction breaks by that. EXEC itself ends it,
+    /// and says so even where there is none, as in Redis.
+    #[cold]
+    pub(super) fn break_transaction(
+        &self,
+        client: &mut ClientState,
+        words: Words<'_>,
+        error: Error,
+        time: &Moment<'_>,
+    ) -> Error {
+        if let Some(transaction) = &mut client.transaction {
+            transaction.is_broken = true;
+        }
+        if table::find(words).is_none_or(|spec| &*spec.name != "exec") {
+            return error;
+        }
+        client.end_transaction(&mut Access::nothing(&self.keyspace, time));
+        let mut text = b"Transaction discarded because of: ".to_vec();
+        match error.kind() {
+            // Its prefix says no more than that it is an error.
+            ErrorKind::Err => text.extend_from_slice(error.text()),
+            _ => error.write_line(&mut text),
+        }
+        Error::new(ErrorKind::ExecAbort, text)
+    }
+}
+
+/// What is locked for a transaction.
+struct Plan<'a> {
+    /// The keys of all commands, in order.
+    keys: Vec<Key<'a>>,
+    /// Where the keys of each command end.
+    ends: Vec<usize>,
+    /// Whether a command may look at keys that its words do not tell.
+    is_everything: bool,
+}
+
+impl<'a> Plan<'a> {
+    fn new(inner: &Inner, db: usize, transaction: &'a Transaction, words: &'a [&'a [u8]]) -> Self {
+        let mut plan = Self { keys: Vec::new(), ends: Vec::new(), is_everything: false };
+        for (spec, words) in transaction.commands(words) {
+            let before = plan.keys.len();
+            plan.keys.extend(inner.locate_all(db, spec, words));
+            plan.ends.push(plan.keys.len());
+            plan.is_everything |= plan.keys.len() == before && !spec.leaves_keys_alone();
+        }
+        plan
+    }
+
+    fn lock<'k>(&mut self, inner: &'k Inner, time: &'k Moment<'k>) -> Access<'k> {
+        match (self.is_everything, &self.keys[..]) {
+            (true, _) => Access::all(&inner.keyspace, time),
+            (false, []) => Access::nothing(&inner.keyspace, time),
+            (false, _) => {
+                let mut access = Access::keys(&inner.keyspace, time, &mut self.keys);
+                access.prefetch(&self.keys);
+                access
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Carries out several commands of database 0 as one: no other caller sees a part of it, and
+    /// none comes between. Returns the reply of each; a command that fails does not undo the others.
+    ///
+    /// # Errors
+    /// If a command does not exist or has too few or too many words, is not allowed here, or, in a
+    /// cluster, is not served here or has keys in other slots than the rest. Nothing was done then.
+    ///
+    /// ```
+    /// # use keyslot::{Engine, resp::Reply};
+    /// let engine = Engine::default();
+    /// let replies = engine.atomic(&[&[b"SET", b"a", b"1"], &[b"INCR", b"a"]])?;
+    /// assert_eq!(replies[1], Reply::Integer(2));
+    /// # Ok::<(), keyslot::error::Error>(())
+    /// ```
+    pub fn atomic(&self, commands: &[&[&[u8]]]) -> Result<Vec<Reply>, Error> {
+        let mut session = self.session();
+        let mut ask = |words: &[&[u8]]| {
+            let mut builder = ReplyBuilder::new(Protocol::Resp3);
+            session.call(words, &mut builder);
+            match builder.take() {
+                Some(Reply::Error(text)) => Err(Error::from_line(&text)),
+                reply => Ok(reply),
+            }
+        };
+        ask(&[b"MULTI"])?;
+        for words in commands {
+            ask(words)?;
+        }
+        match ask(&[b"EXEC"])? {
+            Some(Reply::Array(replies)) => Ok(replies),
+            other => unreachable!("EXEC without a watched key answers an array, not {other:?}"),
+        }
+    }
+}

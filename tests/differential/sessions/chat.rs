@@ -1,0 +1,137 @@
+//! What sessions say, by chance: few keys and few channels, so that they meet.
+
+use crate::chance::Chance;
+use std::fmt;
+
+/// How many sessions talk. The first ones work, the last two listen; the very last speaks RESP3.
+pub(crate) const SESSIONS: usize = 5;
+const WORKERS: u64 = 3;
+
+/// What one session says.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) session: usize,
+    pub(crate) words: Vec<String>,
+}
+
+impl Line {
+    pub(crate) fn new(session: usize, words: &[&str]) -> Self {
+        Self { session, words: words.iter().map(|&word| word.to_owned()).collect() }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.session, self.words.join(" "))
+    }
+}
+
+const KEYS: [&str; 4] = ["k", "l", "{k}m", "n"];
+const CHANNELS: [&str; 3] = ["news", "{k}c", "__keyevent@0__:set"];
+const PATTERNS: [&str; 4] = ["n*", "__key*__:*", "__keyspace@1__:*", "[a-z]ews"];
+
+/// A conversation.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    chance: Chance,
+}
+
+impl Talk {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { chance: Chance::new(seed) }
+    }
+
+    pub(crate) fn line(&mut self) -> Line {
+        let listener = self.chance.one_in(4);
+        let session = if listener {
+            WORKERS + self.chance.below(SESSIONS as u64 - WORKERS)
+        } else {
+            self.chance.below(WORKERS)
+        };
+        let words = if listener { self.listening() } else { self.working() };
+        let words: Vec<&str> = words.split(' ').collect();
+        Line::new(session as usize, &words)
+    }
+
+    fn key(&mut self) -> &'static str {
+        self.chance.pick(&KEYS)
+    }
+
+    fn working(&mut self) -> String {
+        match self.chance.below(10) {
+            0..=2 => self.transaction(),
+            3..=6 => self.write(),
+            7 => format!("PUBLISH {} {}", self.chance.pick(&CHANNELS), self.chance.below(100)),
+            8 => format!("SPUBLISH {} {}", self.chance.pick(&CHANNELS), self.chance.below(100)),
+            _ => self.question(),
+        }
+    }
+
+    fn transaction(&mut self) -> String {
+        let (one, other) = (self.key(), self.key());
+        let forms = [
+            "MULTI", "MULTI", "EXEC", "EXEC", "EXEC", "DISCARD", "UNWATCH", "EXEC x", "NOSUCH",
+            "GET", "RESET",
+        ];
+        match self.chance.below(forms.len() as u64 + 5) {
+            0..=2 => format!("WATCH {one}"),
+            3 | 4 => format!("WATCH {one} {other}"),
+            _ => self.chance.pick(&forms).to_owned(),
+        }
+    }
+
+    fn write(&mut self) -> String {
+        let (one, other, number) = (self.key(), self.key(), self.chance.below(50));
+        match self.chance.below(22) {
+            0..=3 => format!("SET {one} {number}"),
+            4 => format!("INCR {one}"),
+            5 => format!("APPEND {one} {number}"),
+            6 => format!("DEL {one} {other}"),
+            7 => format!("EXPIRE {one} 1000"),
+            8 => format!("PERSIST {one}"),
+            9 => format!("RENAME {one} {other}"),
+            10 => format!("COPY {one} {other} REPLACE"),
+            11 => format!("MSET {one} 1 {other} 2"),
+            12 => format!("GETDEL {one}"),
+            13 => format!("SETEX {one} 1000 {number}"),
+            14 => format!("SETRANGE {one} {number} x"),
+            15 => format!("MOVE {one} 1"),
+            16 => "SWAPDB 0 1".to_owned(),
+            17 => format!("SELECT {}", self.chance.below(2)),
+            18 => self.chance.pick(&["FLUSHDB", "FLUSHALL"]).to_owned(),
+            19 => format!("EXPIRE {one} -1"),
+            20 => format!("INCRBYFLOAT {one} 0.5"),
+            _ => format!("GETEX {one} PERSIST"),
+        }
+    }
+
+    fn question(&mut self) -> String {
+        let channel = self.chance.pick(&CHANNELS);
+        match self.chance.below(7) {
+            0 => format!("GET {}", self.key()),
+            1 => "DBSIZE".to_owned(),
+            2 => format!("PUBSUB CHANNELS {channel}"),
+            3 => format!("PUBSUB NUMSUB {channel}"),
+            4 => "PUBSUB NUMPAT".to_owned(),
+            5 => format!("PUBSUB SHARDCHANNELS {channel}"),
+            _ => format!("PUBSUB SHARDNUMSUB {channel}"),
+        }
+    }
+
+    fn listening(&mut self) -> String {
+        let (channel, pattern) = (self.chance.pick(&CHANNELS), self.chance.pick(&PATTERNS));
+        match self.chance.below(14) {
+            0 | 1 => format!("SUBSCRIBE {channel}"),
+            2 | 3 => format!("PSUBSCRIBE {pattern}"),
+            4 | 5 => format!("SSUBSCRIBE {channel}"),
+            6 => format!("UNSUBSCRIBE {channel} news"),
+            7 => format!("PUNSUBSCRIBE {pattern}"),
+            8 => format!("SUNSUBSCRIBE {channel}"),
+            9 => "PING".to_owned(),
+            10 => "PING x".to_owned(),
+            11 => format!("SET {} 1", self.key()),
+            12 => format!("PUBLISH {channel} own"),
+            _ => self.chance.pick(&["GET k", "CONFIG NOSUCH", "CLIENT GETNAME"]).to_owned(),
+        }
+    }
+}
