@@ -13,7 +13,7 @@ use crate::structs::entry::{CLOCK_MAX, NewBody};
 use crate::structs::listpack::Scratch;
 use crate::value::hash::Hash;
 use crate::value::stream::StreamId;
-use crate::value::{self, Record, Type, dump, list, stream, string};
+use crate::value::{self, Record, Type, dump, list, set, stream, string};
 use sha1_smol::Sha1;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -174,6 +174,7 @@ impl Digest {
         self.mix(&(Type::of(record) as u32).to_be_bytes());
         match Type::of(record) {
             Type::String => self.mix_string(record),
+            Type::Set => self.add_members(record),
             Type::List => self.mix_elements(record),
             Type::Hash => self.add_fields(record),
             Type::Stream => self.mix_entries(record),
@@ -187,6 +188,11 @@ impl Digest {
         self.mix(&string::read(record).expect("the type was looked at"));
     }
 
+    fn add_members(&mut self, record: &Record) {
+        let mut scratch = Scratch::new();
+        for member in set::known(record).iter() {
+            self.add(member.text(&mut scratch));
+        }
     fn mix_elements(&mut self, record: &Record) {
         let list = list::read(record).expect("the type was looked at");
         list.iter().for_each(|element| self.mix(element.text(&mut Scratch::new())));

@@ -30,6 +30,7 @@ mod memory_command;
 mod pubsub;
 mod scan_options;
 mod server;
+mod set;
 mod stats;
 mod stream;
 mod string;

@@ -17,7 +17,6 @@ pub(super) enum Scanned {
     /// The fields of a hash, which have values.
     Fields,
     /// The members of a set or a sorted set.
-    #[allow(dead_code)]
     Members,
 }
 

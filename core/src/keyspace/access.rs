@@ -215,6 +215,16 @@ impl<'k> Access<'k> {
         self.counted(key, clock)
     }
 
+    /// The records of several keys, each read as [`Access::read`] does.
+    pub(crate) fn read_all(&mut self, keys: &[Key<'_>]) -> Vec<Option<&Record>> {
+        self.prefetch(keys);
+        for key in keys {
+            self.read(key);
+        }
+        let access = &*self;
+        keys.iter().map(|key| access.present(key)).collect()
+    }
+
     /// As [`Access::read`], but the access clock stays as it is.
     pub(crate) fn look(&mut self, key: &Key<'_>) -> Option<&Record> {
         self.counted(key, None)
@@ -488,6 +498,20 @@ impl<'k> Access<'k> {
         self.partition_or_new(key).remove(at, place, key.hash, hash_of)
     }
 
+    /// The record of a key that was looked for just now.
+    fn present(&self, key: &Key<'_>) -> Option<&Record> {
+        let number = self.keyspace.shard_of(key.slot);
+        let shard = match &self.held {
+            Held::One(guard) => guard,
+            Held::Some(guards) => &guards[guard_of(guards, key, number)],
+            Held::All(guards) => &guards[number],
+            Held::Nothing => unreachable!("{OF_ITS_KEYS}"),
+        };
+        let at = self.keyspace.slot_in_shard(key.slot);
+        let partition = shard.database(key.db)?;
+        Some(partition.record(at, partition.find(at, key)?))
+    }
+
     #[inline]
     pub(super) fn shard(&mut self, key: &Key<'_>) -> &mut Shard {
         let number = self.keyspace.shard_of(key.slot);
@@ -497,11 +521,7 @@ impl<'k> Access<'k> {
                 guard
             }
             Held::Some(guards) => {
-                let mut at = usize::from(key.held);
-                if guards.get(at).is_none_or(|guard| guard.number as usize != number) {
-                    let found = guards.iter().position(|guard| guard.number as usize == number);
-                    at = found.expect(OF_ITS_KEYS);
-                }
+                let at = guard_of(guards, key, number);
                 &mut guards[at]
             }
             Held::All(guards) => &mut guards[number],
@@ -531,6 +551,17 @@ impl<'k> Access<'k> {
         let slots = self.keyspace.slots_per_shard();
         self.shard(key).database_or_new(key.db, slots)
     }
+}
+
+/// Which of some locks is that of a key, whose shard has this number.
+#[inline]
+fn guard_of(guards: &[Guard<'_>], key: &Key<'_>, number: usize) -> usize {
+    let is_it = |guard: &Guard<'_>| guard.number as usize == number;
+    let at = usize::from(key.held);
+    if guards.get(at).is_some_and(is_it) {
+        return at;
+    }
+    guards.iter().position(is_it).expect(OF_ITS_KEYS)
 }
 
 impl Keyspace {

@@ -41,7 +41,7 @@ pub(crate) type At = usize;
 
 /// One element. A text that is a number's canonical form is always kept as the number, so that
 /// equal texts are equal elements; who makes an element sees to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Element<'a> {
     /// A text that is no number's canonical form.
     Bytes(&'a [u8]),

@@ -7,8 +7,10 @@ pub(crate) mod bits;
 mod buckets;
 pub(crate) mod entry;
 pub(crate) mod hyperloglog;
+pub(crate) mod intset;
 #[allow(dead_code, reason = "lists, sets and streams use the rest")]
 pub(crate) mod listpack;
+pub(crate) mod member;
 pub(crate) mod ordered;
 pub(crate) mod prefetch;
 pub(crate) mod quicklist;

@@ -12,11 +12,13 @@
 //! follows the value.
 
 mod hash;
+mod intset;
 #[allow(dead_code, reason = "for the readers of collections")]
 pub(crate) mod intset;
 mod list;
 mod lzf;
 mod read;
+mod set;
 mod stream;
 mod write;
 pub(crate) mod ziplist;
@@ -47,6 +49,7 @@ pub(crate) fn dump(record: &Record, version: u16, out: &mut Vec<u8>) {
     let start = out.len();
     match Type::of(record) {
         Type::String => dump_string(record, out),
+        Type::Set => set::dump(record, version, out),
         Type::List => list::dump(record, out),
         Type::Hash => hash::dump(record, out),
         Type::Stream => stream::dump(record, version, out),
@@ -136,6 +139,9 @@ pub(crate) fn restore<'p>(payload: &'p [u8], limits: &Limits) -> Result<Restored
     let mut reader = Reader::new(open(payload).ok_or(BAD_SEAL)?, limits.string_len);
     let value = match reader.byte() {
         Some(TYPE_STRING) => reader.string(),
+        Some(kind @ (set::TYPE_TEXTS | set::TYPE_INTSET | set::TYPE_LISTPACK)) => {
+            set::restore(kind, &mut reader, limits)
+        }
         Some(
             kind
             @ (hash::TYPE_TABLE | hash::TYPE_ZIPMAP | hash::TYPE_ZIPLIST | hash::TYPE_LISTPACK),

@@ -4,6 +4,7 @@ pub(crate) mod dump;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod limits;
+pub(crate) mod set;
 pub(crate) mod list;
 pub(crate) mod stream;
 pub(crate) mod string;
@@ -33,6 +34,8 @@ pub(crate) type Record = Entry<Object>;
 pub(crate) enum Type {
     /// Bytes, or an integer that reads as bytes.
     String = 0,
+    /// Members, each once.
+    Set = 2,
     /// Elements in an order.
     List = 1,
     /// Fields with values.
@@ -46,6 +49,7 @@ impl Type {
     pub(crate) fn of(record: &Record) -> Self {
         match record.tag() & TYPE_MASK {
             0 => Self::String,
+            2 => Self::Set,
             1 => Self::List,
             4 => Self::Hash,
             6 => Self::Stream,
@@ -57,6 +61,7 @@ impl Type {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::String => "string",
+            Self::Set => "set",
             Self::List => "list",
             Self::Hash => "hash",
             Self::Stream => "stream",
@@ -68,11 +73,14 @@ impl Type {
 const TYPE_MASK: u8 = 0b0111;
 /// Marks a short string that was made by changing another, and that Redis would not pack.
 const RAW: u8 = 0b1000;
+/// Marks a set inside its record that is an intset.
+const INTEGERS: u8 = 0b1000;
 
 /// The name of a value's representation, as OBJECT ENCODING answers it.
 pub(crate) fn encoding(record: &Record) -> &'static str {
     match Type::of(record) {
         Type::String => string::encoding(record),
+        Type::Set => set::encoding(record),
         Type::List => list::read(record).map_or("", list::encoding),
         Type::Hash => hash::encoding(record),
         Type::Stream => "stream",
@@ -85,6 +93,7 @@ pub(crate) fn encoding(record: &Record) -> &'static str {
 pub(crate) fn is_empty_collection(record: &Record) -> bool {
     match Type::of(record) {
         Type::String | Type::Stream => false,
+        Type::Set => set::is_empty(record),
         Type::List => list::read(record).is_ok_and(list::List::is_empty),
         Type::Hash => hash::is_empty(record),
     }
@@ -103,6 +112,8 @@ pub(crate) fn object_footprint(record: &Record) -> usize {
 pub(crate) enum Object {
     /// A string with room to grow.
     String(Vec<u8>),
+    /// The members of a large set.
+    Set(set::Members),
     /// A list in chunks.
     List(Quicklist),
     /// The fields of a large hash.
@@ -121,6 +132,7 @@ impl Object {
         let own = footprint(size_of::<Self>());
         match self {
             Self::String(bytes) => own + footprint(bytes.capacity()),
+            Self::Set(members) => own + members.footprint(),
             Self::List(list) => own + list.footprint(),
             Self::Hash(table) => own + table.footprint(),
             Self::Stream(stream) => own + stream.footprint(),
@@ -131,6 +143,7 @@ impl Object {
     pub(crate) fn is_large(&self) -> bool {
         match self {
             Self::String(bytes) => bytes.capacity() > FREE_STEP_BYTES,
+            Self::Set(members) => members.is_large(),
             Self::List(list) => list.is_large(),
             Self::Hash(table) => table.is_large(),
             Self::Stream(stream) => stream.footprint() > FREE_STEP_BYTES,
@@ -144,6 +157,7 @@ impl Object {
                 bytes.clear();
                 bytes.shrink_to(bytes.capacity().saturating_sub(FREE_STEP_BYTES));
             }
+            Self::Set(members) => members.free_step(),
             Self::List(list) => list.free_step(),
             Self::Hash(table) => table.free_step(),
             Self::Stream(stream) => {
