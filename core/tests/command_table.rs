@@ -60,6 +60,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("scan", "tips", "7.2 says how to join the replies"),
     ("set", "arguments", "Valkey 8.1 has IFEQ"),
     ("set", "history", "Valkey 8.1 has IFEQ"),
+    ("sscan", "complexity", "7.2 has one full stop less"),
     ("sunsubscribe", "complexity", "7.2 tells it otherwise"),
     ("unsubscribe", "complexity", "7.2 tells it otherwise"),
     ("xadd", "arguments", "7.2 names them otherwise"),

@@ -193,6 +193,8 @@ impl Digest {
         for member in set::known(record).iter() {
             self.add(member.text(&mut scratch));
         }
+    }
+
     fn mix_elements(&mut self, record: &Record) {
         let list = list::read(record).expect("the type was looked at");
         list.iter().for_each(|element| self.mix(element.text(&mut Scratch::new())));

@@ -13,8 +13,6 @@
 
 mod hash;
 mod intset;
-#[allow(dead_code, reason = "for the readers of collections")]
-pub(crate) mod intset;
 mod list;
 mod lzf;
 mod read;

@@ -4,8 +4,8 @@ pub(crate) mod dump;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod limits;
-pub(crate) mod set;
 pub(crate) mod list;
+pub(crate) mod set;
 pub(crate) mod stream;
 pub(crate) mod string;
 
