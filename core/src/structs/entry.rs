@@ -144,14 +144,17 @@ pub(crate) struct Entry<O> {
 }
 
 /// A pointer in six bytes.
-#[derive(Clone, Copy)]
-struct Start([u8; START_BYTES]);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start([u8; START_BYTES]);
 
 const START_BYTES: usize = 6;
 const _: () = assert!(size_of::<Entry<()>>() == START_BYTES && size_of::<usize>() <= 8);
 
 impl Start {
-    fn new(pointer: NonNull<u8>) -> Self {
+    /// Points to nothing.
+    pub(super) const NULL: Self = Self([0; START_BYTES]);
+
+    pub(super) fn new(pointer: NonNull<u8>) -> Self {
         let address = (pointer.as_ptr().expose_provenance() as u64).to_le_bytes();
         assert!(address[START_BYTES..] == [0; 8 - START_BYTES], "an address is below 2^48");
         let mut start = [0; START_BYTES];
@@ -159,12 +162,12 @@ impl Start {
         Self(start)
     }
 
-    fn as_non_null(self) -> NonNull<u8> {
+    pub(super) fn as_non_null(self) -> NonNull<u8> {
         NonNull::new(self.as_ptr()).expect("it was not null when it was kept")
     }
 
     #[inline(always)]
-    fn as_ptr(self) -> *mut u8 {
+    pub(super) fn as_ptr(self) -> *mut u8 {
         let [a, b, c, d, e, f] = self.0;
         let address = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
         std::ptr::with_exposed_provenance_mut(address as usize)

@@ -4,6 +4,7 @@
 pub(crate) mod allocation;
 pub(crate) mod arena;
 pub(crate) mod bits;
+mod boxed;
 mod buckets;
 pub(crate) mod entry;
 pub(crate) mod hyperloglog;
@@ -14,6 +15,8 @@ pub(crate) mod member;
 pub(crate) mod ordered;
 pub(crate) mod prefetch;
 pub(crate) mod quicklist;
+pub(crate) mod ranked;
+pub(crate) mod scored;
 pub(crate) mod sorted;
 pub(crate) mod stream_node;
 pub(crate) mod table;
