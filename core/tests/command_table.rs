@@ -76,6 +76,19 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("xinfo|stream", "history", "7.2 tells when a consumer was active"),
     ("xreadgroup", "arguments", "7.2 names them otherwise"),
     ("xsetid", "arguments", "7.2 names them otherwise"),
+    ("zadd", "arguments", "7.2 names them otherwise"),
+    ("zrange", "arguments", "7.2 names them otherwise"),
+    ("zrangebylex", "arguments", "7.2 names them otherwise"),
+    ("zrangebyscore", "arguments", "7.2 names them otherwise"),
+    ("zrangestore", "arguments", "7.2 names them otherwise"),
+    ("zrank", "arguments", "7.2 has WITHSCORE"),
+    ("zrank", "arity", "7.2 has WITHSCORE"),
+    ("zrank", "history", "7.2 has WITHSCORE"),
+    ("zrevrangebylex", "arguments", "7.2 names them otherwise"),
+    ("zrevrangebyscore", "arguments", "7.2 names them otherwise"),
+    ("zrevrank", "arguments", "7.2 has WITHSCORE"),
+    ("zrevrank", "arity", "7.2 has WITHSCORE"),
+    ("zrevrank", "history", "7.2 has WITHSCORE"),
 ];
 
 const FIELDS: [&str; 9] = [

@@ -4,6 +4,8 @@
 
 use crate::step::Command;
 use keyslot::resp::Reply;
+use keyslot::resp::number::parse_f64;
+use std::collections::BTreeSet;
 
 /// How far readings of two clocks may be apart, on a machine that is busy.
 const TOLERANCE_MS: i64 = 20_000;
@@ -20,6 +22,12 @@ enum Rule {
     Kind,
     /// A value's payload, up to its seal: keyslot's is of another version, and not compressed.
     Payload,
+    /// Members with scores, whose texts 7.0 prints with 17 digits.
+    Scores,
+    /// The same in any order.
+    ScoresInAnyOrder,
+    /// As many members, whichever they are.
+    Chosen,
     /// HELLO's fields, but for the version and the connection's number.
     Greeting,
 }
@@ -36,6 +44,9 @@ impl Rule {
             (b"KEYS", _) => Self::AnyOrder,
             (b"DUMP", _) => Self::Payload,
             (b"HELLO", _) => Self::Greeting,
+            (b"ZRANDMEMBER", _) => Self::Chosen,
+            (b"ZSCAN", _) => Self::ScoresInAnyOrder,
+            (name, _) if name.starts_with(b"Z") || name.starts_with(b"GEO") => Self::Scores,
             (b"TIME" | b"RANDOMKEY" | b"INFO", _)
             | (b"CLIENT", b"ID" | b"LIST" | b"INFO")
             | (b"COMMAND", b"" | b"COUNT")
@@ -56,8 +67,14 @@ impl Rule {
             }
             (Self::Payload, Reply::Bulk(ours), Reply::Bulk(theirs)) => {
                 let is_packed = theirs.len() < ours.len();
-                is_packed || unsealed(ours) == unsealed(theirs)
+                is_packed || unsealed(ours) == unsealed(theirs) || have_scores(ours, theirs)
             }
+            (Self::Scores, ours, theirs) => same_scores(ours, theirs),
+            (Self::ScoresInAnyOrder, Reply::Array(ours), Reply::Array(theirs)) => {
+                ours.first() == theirs.first() && pairs(ours) == pairs(theirs)
+            }
+            (Self::Chosen, Reply::Array(ours), Reply::Array(theirs)) => ours.len() == theirs.len(),
+            (Self::Chosen, Reply::Bulk(_), Reply::Bulk(_)) => true,
             (Self::Greeting, Reply::Map(ours), Reply::Map(theirs)) => {
                 let same = |(ours, theirs): (&(Reply, Reply), &(Reply, Reply))| {
                     ours.0 == theirs.0 && (ours.1 == theirs.1 || is_own(&ours.0))
@@ -71,7 +88,12 @@ impl Rule {
             }
             (Self::Kind, ..) => std::mem::discriminant(ours) == std::mem::discriminant(theirs),
             (
-                Self::Near(_) | Self::AnyOrder | Self::Payload | Self::Greeting,
+                Self::Near(_)
+                | Self::AnyOrder
+                | Self::Payload
+                | Self::ScoresInAnyOrder
+                | Self::Chosen
+                | Self::Greeting,
                 Reply::Status(_)
                 | Reply::Integer(_)
                 | Reply::Bulk(_)
@@ -89,6 +111,37 @@ impl Rule {
             ) => ours == theirs,
         }
     }
+}
+
+/// Whether two replies are the same but for how scores are printed.
+fn same_scores(ours: &Reply, theirs: &Reply) -> bool {
+    match (ours, theirs) {
+        (Reply::Array(ours), Reply::Array(theirs)) => {
+            ours.len() == theirs.len()
+                && ours.iter().zip(theirs).all(|(ours, theirs)| same_scores(ours, theirs))
+        }
+        (Reply::Bulk(ours), Reply::Bulk(theirs)) => {
+            ours == theirs || parse_f64(ours).is_some_and(|ours| Some(ours) == parse_f64(theirs))
+        }
+        _ => ours == theirs,
+    }
+}
+
+/// The members of a ZSCAN with their scores.
+fn pairs(reply: &[Reply]) -> BTreeSet<(Vec<u8>, Option<u64>)> {
+    let Some(Reply::Array(found)) = reply.get(1) else { return BTreeSet::new() };
+    let texts: Vec<_> = found.iter().filter_map(text).collect();
+    let score = |text| parse_f64(text).map(f64::to_bits);
+    texts
+        .chunks(2)
+        .map(|pair| (pair[0].to_vec(), pair.get(1).and_then(|text| score(text))))
+        .collect()
+}
+
+/// Whether both payloads are of sorted sets in listpacks, in which 7.0 prints 17 digits.
+fn have_scores(ours: &[u8], theirs: &[u8]) -> bool {
+    const TYPE_ZSET_LISTPACK: u8 = 17;
+    [ours, theirs].iter().all(|payload| payload.first() == Some(&TYPE_ZSET_LISTPACK))
 }
 
 /// Whether a field of HELLO's is of the server's own.
@@ -123,6 +176,15 @@ struct Known {
 }
 
 const KNOWN: &[Known] = &[
+    Known {
+        reason: "ZRANK and ZREVRANK have WITHSCORE since 7.2",
+        is: |command, _, theirs| {
+            let names = [&["ZRANK"], &["ZREVRANK"]];
+            names.iter().any(|name| starts_with(command, *name))
+                && command.len() > 3
+                && is_error(theirs, "ERR wrong number of arguments")
+        },
+    },
     Known {
         reason: "7.2 reads the ranges of BITCOUNT and BITPOS before it looks whether there is a key",
         is: |command, ours, theirs| {

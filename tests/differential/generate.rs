@@ -18,8 +18,13 @@ pub(crate) struct Generator {
 pub(crate) type Kind = (u64, fn(&mut Generator) -> Step);
 
 /// The kinds of each family. A stream has one of them in view; half of its steps are from there.
-const FAMILIES: &[&[Kind]] =
-    &[KINDS, crate::bitmaps::KINDS, crate::hyperloglogs::KINDS, crate::lists::KINDS];
+const FAMILIES: &[&[Kind]] = &[
+    KINDS,
+    crate::bitmaps::KINDS,
+    crate::hyperloglogs::KINDS,
+    crate::lists::KINDS,
+    crate::zsets::KINDS,
+];
 
 /// Strings, keys of every type, and the server.
 const KINDS: &[Kind] = &[

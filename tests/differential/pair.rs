@@ -200,7 +200,10 @@ impl Pair {
                     let command = [start, vec![key.to_vec()]].concat();
                     Step::one(command)
                 });
-                self.send(&looks.collect::<Vec<_>>())?;
+                let range =
+                    [words(&["ZRANGE"]), vec![key.to_vec()], words(&["0", "-1", "WITHSCORES"])];
+                let range = Step::one(range.concat());
+                self.send(&looks.chain([range]).collect::<Vec<_>>())?;
             }
         }
         self.compare(&words(&["DEBUG", "DIGEST"]))?;

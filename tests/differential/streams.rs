@@ -19,6 +19,7 @@ mod peer;
 mod shrink;
 mod step;
 mod words;
+mod zsets;
 
 use chance::{number_from_environment, seed};
 use generate::Generator;

@@ -8,11 +8,12 @@ use crate::config::Allowed;
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Cursor, Expiry};
 use crate::resp::Protocol;
-use crate::resp::number::parse_i64;
+use crate::resp::number::{parse_i64, write_f64_17};
 use crate::structs::entry::{CLOCK_MAX, NewBody};
 use crate::structs::listpack::Scratch;
 use crate::value::hash::Hash;
 use crate::value::stream::StreamId;
+use crate::value::zset::Zset;
 use crate::value::{self, Record, Type, dump, list, set, stream, string};
 use sha1_smol::Sha1;
 use std::sync::atomic::Ordering::Relaxed;
@@ -176,6 +177,7 @@ impl Digest {
             Type::String => self.mix_string(record),
             Type::Set => self.add_members(record),
             Type::List => self.mix_elements(record),
+            Type::Zset => self.add_scored_members(record),
             Type::Hash => self.add_fields(record),
             Type::Stream => self.mix_entries(record),
         }
@@ -217,6 +219,19 @@ impl Digest {
                 self.mix(field.text(&mut Scratch::new()));
                 self.mix(value.text(&mut Scratch::new()));
             }
+        }
+    }
+
+    /// Scores are printed with 17 digits, as up to Redis 7.0.
+    fn add_scored_members(&mut self, record: &Record) {
+        let mut text = Vec::new();
+        for (member, score) in Zset::of(record).expect("the type was looked at").iter() {
+            text.clear();
+            write_f64_17(score, &mut text);
+            let mut one = Self::default();
+            one.mix(member);
+            one.mix(&text);
+            self.add(&one.0);
         }
     }
 

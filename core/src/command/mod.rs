@@ -36,6 +36,7 @@ mod stream;
 mod string;
 pub(crate) mod table;
 mod transaction;
+mod zset;
 
 pub(crate) use call::Call;
 pub(crate) use client::{ClientState, ReplyMode};

@@ -30,6 +30,7 @@ pub(crate) enum Group {
     Server,
     Set,
     Stream,
+    SortedSet,
     String,
     Transactions,
 }
@@ -49,6 +50,7 @@ impl Group {
             Self::Server => "server",
             Self::Set => "set",
             Self::Stream => "stream",
+            Self::SortedSet => "sorted-set",
             Self::String => "string",
             Self::Transactions => "transactions",
         }
@@ -66,6 +68,7 @@ impl Group {
             Self::Set => category::SET,
             Self::Stream => category::STREAM,
             Self::List => category::LIST,
+            Self::SortedSet => category::SORTEDSET,
             Self::String => category::STRING,
             Self::Transactions => category::TRANSACTION,
         }
@@ -472,6 +475,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::stream::COMMANDS],
     &[super::string::COMMANDS],
     &[super::transaction::COMMANDS],
+    &[super::zset::COMMANDS],
 ];
 
 #[cfg(test)]

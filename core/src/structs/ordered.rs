@@ -428,11 +428,8 @@ mod tests {
                     }
                 }
                 Step::Change(key) => {
-                    for item in [self.ordered.get_mut(key), self.twin.get_mut(&key)] {
-                        if let Some(item) = item {
-                            item.text.push('!');
-                        }
-                    }
+                    let sides = [self.ordered.get_mut(key), self.twin.get_mut(&key)];
+                    sides.into_iter().flatten().for_each(|item| item.text.push('!'));
                 }
                 Step::Walk(from) => self.walk(from),
             }

@@ -21,6 +21,7 @@ mod stream;
 mod write;
 pub(crate) mod ziplist;
 pub(crate) mod zipmap;
+mod zset;
 
 use super::string;
 use super::{Limits, Object, Record, Type};
@@ -49,6 +50,7 @@ pub(crate) fn dump(record: &Record, version: u16, out: &mut Vec<u8>) {
         Type::String => dump_string(record, out),
         Type::Set => set::dump(record, version, out),
         Type::List => list::dump(record, out),
+        Type::Zset => zset::dump(record, out),
         Type::Hash => hash::dump(record, out),
         Type::Stream => stream::dump(record, version, out),
     }
@@ -150,6 +152,10 @@ pub(crate) fn restore<'p>(payload: &'p [u8], limits: &Limits) -> Result<Restored
         Some(
             kind @ (list::TYPE_TEXTS | list::TYPE_ZIPLIST | list::TYPE_ZIPLISTS | list::TYPE_NODES),
         ) => list::restore(kind, &mut reader, limits),
+        Some(
+            kind
+            @ (zset::TYPE_TEXTS | zset::TYPE_BINARY | zset::TYPE_ZIPLIST | zset::TYPE_LISTPACK),
+        ) => zset::restore(kind, &mut reader, limits),
         Some(_) | None => None,
     };
     value.filter(|_| reader.is_at_end()).ok_or(BAD_DATA)

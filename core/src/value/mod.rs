@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod set;
 pub(crate) mod stream;
 pub(crate) mod string;
+pub(crate) mod zset;
 
 pub(crate) use limits::{Limits, PackLimits};
 
@@ -15,6 +16,7 @@ use crate::resp::number::parse_i64;
 use crate::structs::entry::{Body, Entry};
 use crate::structs::listpack::Element;
 use crate::structs::quicklist::Quicklist;
+use crate::structs::ranked::RankedMap;
 
 /// What a text is kept as in a listpack: the number whose canonical form it is, or its bytes.
 #[inline]
@@ -38,6 +40,8 @@ pub(crate) enum Type {
     Set = 2,
     /// Elements in an order.
     List = 1,
+    /// Members in the order of their scores.
+    Zset = 3,
     /// Fields with values.
     Hash = 4,
     /// Entries in the order of their ids, and groups that read them.
@@ -51,6 +55,7 @@ impl Type {
             0 => Self::String,
             2 => Self::Set,
             1 => Self::List,
+            3 => Self::Zset,
             4 => Self::Hash,
             6 => Self::Stream,
             number => unreachable!("no record is made with type {number}"),
@@ -63,6 +68,7 @@ impl Type {
             Self::String => "string",
             Self::Set => "set",
             Self::List => "list",
+            Self::Zset => "zset",
             Self::Hash => "hash",
             Self::Stream => "stream",
         }
@@ -82,6 +88,7 @@ pub(crate) fn encoding(record: &Record) -> &'static str {
         Type::String => string::encoding(record),
         Type::Set => set::encoding(record),
         Type::List => list::read(record).map_or("", list::encoding),
+        Type::Zset => zset::encoding(record),
         Type::Hash => hash::encoding(record),
         Type::Stream => "stream",
     }
@@ -95,6 +102,7 @@ pub(crate) fn is_empty_collection(record: &Record) -> bool {
         Type::String | Type::Stream => false,
         Type::Set => set::is_empty(record),
         Type::List => list::read(record).is_ok_and(list::List::is_empty),
+        Type::Zset => zset::is_empty(record),
         Type::Hash => hash::is_empty(record),
     }
 }
@@ -116,6 +124,8 @@ pub(crate) enum Object {
     Set(set::Members),
     /// A list in chunks.
     List(Quicklist),
+    /// The members of a large sorted set.
+    Zset(RankedMap),
     /// The fields of a large hash.
     Hash(hash::FieldTable),
     /// A stream.
@@ -124,6 +134,8 @@ pub(crate) enum Object {
 
 /// Freeing one of these at once could take long; more than this is freed in steps.
 const FREE_STEP_BYTES: usize = 4 << 20;
+/// The same for members of a sorted set.
+const FREE_STEP_MEMBERS: usize = 512;
 
 impl Object {
     /// Bytes that the object takes from the allocator.
@@ -134,6 +146,7 @@ impl Object {
             Self::String(bytes) => own + footprint(bytes.capacity()),
             Self::Set(members) => own + members.footprint(),
             Self::List(list) => own + list.footprint(),
+            Self::Zset(map) => own + map.footprint(),
             Self::Hash(table) => own + table.footprint(),
             Self::Stream(stream) => own + stream.footprint(),
         }
@@ -145,6 +158,7 @@ impl Object {
             Self::String(bytes) => bytes.capacity() > FREE_STEP_BYTES,
             Self::Set(members) => members.is_large(),
             Self::List(list) => list.is_large(),
+            Self::Zset(map) => map.holds_more_than(FREE_STEP_MEMBERS),
             Self::Hash(table) => table.is_large(),
             Self::Stream(stream) => stream.footprint() > FREE_STEP_BYTES,
         }
@@ -159,6 +173,9 @@ impl Object {
             }
             Self::Set(members) => members.free_step(),
             Self::List(list) => list.free_step(),
+            Self::Zset(map) => {
+                map.shed(FREE_STEP_MEMBERS);
+            }
             Self::Hash(table) => table.free_step(),
             Self::Stream(stream) => {
                 stream.free_step();

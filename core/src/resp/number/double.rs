@@ -22,9 +22,70 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     Some(magnitude * sign)
 }
 
+/// Reads a double as C's `strtod` does where Redis calls it plainly: up to a zero byte, after blanks,
+/// with what is too great becoming infinite and what is too small zero. Nothing at all is zero. None
+/// if anything follows the number, or if there is none.
+pub(crate) fn parse_c_double(text: &[u8]) -> Option<f64> {
+    if let Some(value) = parse_f64(text) {
+        return Some(value);
+    }
+    let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
+    let number = &text[blanks..];
+    parse_f64(number).or_else(|| match number {
+        [b'0'..=b'9' | b'.', ..] | [b'-' | b'+', b'0'..=b'9' | b'.', ..] => {
+            std::str::from_utf8(number).ok()?.parse().ok()
+        }
+        _ => None,
+    })
+}
+
 /// Appends `value` as [`DoubleText`] prints it.
 pub fn write_f64(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(DoubleText::new(value).as_bytes());
+}
+
+/// Appends `value` with up to 17 digits, as C's `%.17g` prints it.
+pub(crate) fn write_f64_17(value: f64, out: &mut Vec<u8>) {
+    if !value.is_finite() || value == 0.0 {
+        return write_f64(value, out);
+    }
+    let text = format!("{:.16e}", value.abs());
+    let (mantissa, exponent) = text.split_once('e').expect("it is printed with an exponent");
+    let exponent: i32 = exponent.parse().expect("the exponent is a number");
+    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
+    let len = digits.iter().rposition(|&digit| digit != b'0').map_or(1, |last| last + 1);
+    let digits = &digits[..len];
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    match exponent {
+        0..17 => {
+            let whole = exponent as usize + 1;
+            out.extend((0..whole).map(|place| digits.get(place).copied().unwrap_or(b'0')));
+            if len > whole {
+                out.push(b'.');
+                out.extend_from_slice(&digits[whole..]);
+            }
+        }
+        -4..0 => {
+            out.extend_from_slice(b"0.");
+            out.extend((exponent..-1).map(|_| b'0'));
+            out.extend_from_slice(digits);
+        }
+        _ => {
+            out.push(digits[0]);
+            if len > 1 {
+                out.push(b'.');
+                out.extend_from_slice(&digits[1..]);
+            }
+            let sign = if exponent < 0 { '-' } else { '+' };
+            out.extend_from_slice(format!("e{sign}{:02}", exponent.abs()).as_bytes());
+        }
+    }
 }
 
 /// The names of infinity, whose case does not matter.
@@ -193,6 +254,27 @@ mod tests {
             (-f64::NAN, "nan"),
         ] {
             assert_eq!(text(value), expected);
+        }
+    }
+
+    #[test]
+    fn seventeen_digits_are_those_of_c() {
+        for (value, expected) in [
+            (0.1, "0.10000000000000001"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (-1234.5, "-1234.5"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.5e-5, "1.5e-05"),
+            (0.00012, "0.00012"),
+            (1e100, "1e+100"),
+            (f64::NEG_INFINITY, "-inf"),
+            (4611686018427387904.0, "4.6116860184273879e+18"),
+        ] {
+            let mut out = Vec::new();
+            write_f64_17(value, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }
 

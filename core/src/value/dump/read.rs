@@ -48,7 +48,6 @@ impl<'p> Reader<'p> {
 
     /// A score as it was written before Redis 4.0: its text after a byte with its length, of which
     /// three stand for what has no text.
-    #[allow(dead_code, reason = "for the readers of sorted sets")]
     pub(super) fn score_text(&mut self) -> Option<f64> {
         match self.byte()? {
             253 => Some(f64::NAN),
@@ -59,7 +58,6 @@ impl<'p> Reader<'p> {
     }
 
     /// A score as it is written since: eight bytes, little endian.
-    #[allow(dead_code, reason = "for the readers of sorted sets")]
     pub(super) fn score(&mut self) -> Option<f64> {
         self.array().map(f64::from_le_bytes)
     }
