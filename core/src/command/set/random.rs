@@ -83,8 +83,8 @@ pub(super) fn srandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
             let count_max = count.unsigned_abs() as usize;
             match count {
                 i64::MIN => Err(OUT_OF_RANGE),
-                ..0 => repeated(call, count_max),
-                0.. => different(call, count_max),
+                _ if count < 0 => repeated(call, count_max),
+                _ => different(call, count_max),
             }
         }
         _ => Err(Error::SYNTAX),
