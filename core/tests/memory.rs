@@ -104,6 +104,7 @@ fn memory_is_counted_as_the_allocator_counts_it() {
         large_values(shards);
         deletions(shards);
         databases(shards);
+        hashes(shards);
     }
 }
 
@@ -169,4 +170,31 @@ fn databases(shards: usize) {
         mix.call(&[b"MOVE", &name(number), if number % 2 == 0 { b"3" } else { b"1" }]);
     }
     mix.check("keys in two databases");
+}
+
+fn hashes(shards: usize) {
+    let mut mix = Mix::new(shards);
+    for number in 0..20_000 {
+        let key = name(number);
+        let mut words: Vec<&[u8]> = vec![b"HSET", &key];
+        for field in [&b"f1"[..], b"f2", b"f3", b"f4", b"f5", b"f6", b"f7", b"f8"] {
+            words.extend([field, b"some value"]);
+        }
+        mix.call(&words);
+    }
+    mix.check("small hashes");
+    for number in 0..100_000 {
+        let value = vec![b'v'; spread(number) as usize % 200];
+        mix.call(&[b"HSET", b"large", &name(number), &value]);
+    }
+    mix.check("a large hash");
+    for number in 0..50_000 {
+        let at = (10_000_000_000_000 + u64::from(spread(number))).to_string();
+        mix.call(&[b"HPEXPIREAT", b"large", at.as_bytes(), b"FIELDS", b"1", &name(number)]);
+    }
+    mix.check("a large hash with fields that expire");
+    for number in (0..100_000).filter(|number| number % 10 != 0) {
+        mix.call(&[b"HDEL", b"large", &name(number)]);
+    }
+    mix.check("a tenth of it");
 }

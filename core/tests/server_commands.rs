@@ -203,7 +203,11 @@ fn info_prints_the_sections_that_are_asked_for() {
     for line in ["keyspace_misses:1", "total_error_replies:1", "total_connections_received:1"] {
         assert!(some.contains(&format!("\n{line}\r\n")), "{line} in {some}");
     }
-    assert!(some.ends_with("\r\n\r\n# Keyspace\r\ndb0:keys=1,expires=1,avg_ttl=10000\r\n\r\n"));
+    assert!(
+        some.ends_with(
+            "\r\n\r\n# Keyspace\r\ndb0:keys=1,expires=1,avg_ttl=10000,subexpiry=0\r\n\r\n"
+        )
+    );
     for all in ["INFO", "INFO default", "INFO everything"] {
         let info = say(&mut session, all);
         assert!(info.contains("# Server\r\nredis_version:7.2.4\r\n"), "{info}");

@@ -203,10 +203,14 @@ impl Digest {
     }
 
     fn add_fields(&mut self, record: &Record) {
-        Hash::of(record).expect("the type was looked at").each(|field, value| {
+        // At the beginning of time nothing is expired.
+        Hash::of(record, 0).expect("the type was looked at").each_row(|field, value, expire_ms| {
             let mut one = Self::default();
             one.mix(field.text(&mut Scratch::new()));
             one.mix(value.text(&mut Scratch::new()));
+            if expire_ms.is_some() {
+                one.add(b"!!hexpire!!");
+            }
             self.add(&one.0);
         });
     }

@@ -232,6 +232,7 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     let rejected = report.host.rejected_connections;
     report.line("rejected_connections", rejected);
     report.lines([("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0)]);
+    report.line("expired_subkeys", env.stats.total(Counter::ExpiredMembers));
     report.line("expired_keys", env.stats.total(Counter::ExpiredKeys));
     report.lines([("evicted_keys", 0), ("evicted_clients", 0)]);
     report.line("keyspace_hits", env.stats.total(Counter::KeyspaceHits));
@@ -304,7 +305,8 @@ fn keyspace(report: &mut Report<'_, '_, '_>) {
     for db in used.collect::<Vec<_>>() {
         let stats = report.call.keys.database_stats(db);
         let (keys, expiring, ttl_ms) = (stats.keys, stats.expiring, stats.ttl_mean_ms);
-        let value = format!("keys={keys},expires={expiring},avg_ttl={ttl_ms}");
+        let members = stats.expiring_members;
+        let value = format!("keys={keys},expires={expiring},avg_ttl={ttl_ms},subexpiry={members}");
         report.line(&format!("db{db}"), value);
     }
 }

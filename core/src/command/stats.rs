@@ -24,6 +24,8 @@ pub(crate) enum Counter {
     KeyspaceHits,
     KeyspaceMisses,
     ExpiredKeys,
+    /// Fields of hashes deleted since their time was over.
+    ExpiredMembers,
     /// Changes to keys since the start. CONFIG RESETSTAT leaves it.
     Changes,
 }

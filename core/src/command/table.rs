@@ -464,7 +464,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::cluster::COMMANDS],
     &[super::connection::COMMANDS],
     &[super::dump::COMMANDS],
-    &[super::hash::COMMANDS],
+    &super::hash::COMMANDS,
     &[super::hyperloglog::COMMANDS],
     &[super::introspect::COMMANDS],
     &super::key::COMMANDS,

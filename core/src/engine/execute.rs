@@ -230,6 +230,7 @@ impl Inner {
             (Counter::KeyspaceHits, access.stats.hits),
             (Counter::KeyspaceMisses, access.stats.misses),
             (Counter::ExpiredKeys, access.stats.expired),
+            (Counter::ExpiredMembers, access.stats.expired_members),
             (Counter::Changes, access.stats.changes),
         ]);
     }

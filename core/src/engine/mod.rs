@@ -15,7 +15,7 @@ use crate::cluster::Topology;
 use crate::command::{ClientState, Counter, Environment, HostFigures};
 use crate::config::{Authority, Config};
 use crate::error::Error;
-use crate::keyspace::{Changes, Keyspace, Layout};
+use crate::keyspace::{Changes, ExpiredCounts, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
 use crate::structs::arena;
@@ -145,9 +145,10 @@ impl Engine {
         self.inner.retire(&mut client);
     }
 
-    /// Does work that is due: deletes up to `budget` expired keys, and frees about as much of what
-    /// waits to be freed. Returns whether there is more to do at once. A host calls this from time
-    /// to time, ten times a second say; a budget of 1,000 takes well under a millisecond.
+    /// Does work that is due: deletes up to `budget` expired keys and fields, and frees about as
+    /// much of what waits to be freed. Returns whether there is more to do at once. A host calls
+    /// this from time to time, ten times a second say; a budget of 1,000 takes well under a
+    /// millisecond.
     pub fn maintain(&self, budget: usize) -> bool {
         let now_ms = self.inner.clock.unix_ms();
         if self.inner.env.sample_rates(now_ms) {
@@ -156,11 +157,14 @@ impl Engine {
         let active = self.inner.env.active_expire.load(Relaxed);
         let mut changes = Changes::default();
         let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut changes);
-        let expired = if active { due() } else { 0 };
-        self.inner.env.stats.add(&[(Counter::ExpiredKeys, expired as u64)]);
+        let expired = if active { due() } else { ExpiredCounts::default() };
+        self.inner.env.stats.add(&[
+            (Counter::ExpiredKeys, expired.keys as u64),
+            (Counter::ExpiredMembers, expired.members as u64),
+        ]);
         self.inner.env.announce(&changes.notices, now_ms);
         self.inner.env.post.send();
-        self.inner.keyspace.free_some(budget) || expired == budget
+        self.inner.keyspace.free_some(budget) || expired.total() == budget
     }
 
     /// Bytes that the keys, their values and what finds them take, values on their way to be freed

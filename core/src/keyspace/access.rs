@@ -4,7 +4,8 @@
 
 use super::change::{Changes, Event};
 use super::graveyard::Grave;
-use super::partition::is_expired;
+use super::partition::{Expired, ExpiredCounts};
+use super::watch::Interests;
 use super::{Key, Keyspace, NewValue, Partition, Shard};
 use crate::structs::entry::{Body, NewBody};
 use crate::structs::prefetch::prefetch;
@@ -17,6 +18,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// How many keys a batch locks and brings near at once.
 pub(crate) const BATCH: usize = 16;
+
+/// How many expired members of a value are deleted when its key is met.
+const MEMBERS_STEP: usize = 64;
 
 /// What happens to a key's expiry when its value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub(crate) struct AccessStats {
     pub(crate) misses: u64,
     /// Keys deleted because they were found expired.
     pub(crate) expired: u64,
+    /// Members, such as fields of hashes, deleted because they were found expired.
+    pub(crate) expired_members: u64,
     /// Changes made to keys.
     pub(crate) changes: u64,
 }
@@ -281,8 +287,11 @@ impl<'k> Access<'k> {
                 Expiry::Never => partition.set_expire(at, place, key.hash, None),
                 Expiry::At(ms) => partition.set_expire(at, place, key.hash, Some(ms)),
             }
-            let previous = partition.set_body(at, place, tag, body);
-            partition.record_mut(at, place).set_clock(clock);
+            let previous = partition.set_body(at, place, key.hash, tag, body);
+            let record = partition.record_mut(at, place);
+            record.set_clock(clock);
+            let due_ms = value::first_member_expiry_ms(record);
+            self.note_due(key, due_ms);
             self.bury(previous);
         } else {
             let expire_ms = match expiry {
@@ -290,14 +299,23 @@ impl<'k> Access<'k> {
                 Expiry::At(ms) => Some(ms),
             };
             let record = Record::new(key.bytes, tag, body, expire_ms, clock);
+            self.note_due(key, value::first_member_expiry_ms(&record));
             let hash_of = |record: &Record| keyspace.hash(record.key());
             self.partition_or_new(key).insert(at, key.hash, record, hash_of);
             self.notify(Event::New, "new", key);
         }
         if let Expiry::At(ms) = expiry {
-            keyspace.note_due(keyspace.shard_of(key.slot), ms);
+            self.note_due(key, Some(ms));
         }
         self.tell(key);
+    }
+
+    /// Lets active expiry know of a time at which something under a key is due.
+    #[inline]
+    fn note_due(&self, key: &Key<'_>, due_ms: Option<u64>) {
+        if let Some(ms) = due_ms {
+            self.keyspace.note_due(self.keyspace.shard_of(key.slot), ms);
+        }
     }
 
     /// Lets `change` work on the value of a key. It returns how many changes it made, which count,
@@ -309,16 +327,27 @@ impl<'k> Access<'k> {
         change: impl FnOnce(&mut Record) -> Result<(u64, R), E>,
     ) -> Result<Option<Changed<R>>, E> {
         let Some(place) = self.live_place(key) else { return Ok(None) };
+        self.change_at(key, place, change).map(Some)
+    }
+
+    fn change_at<R, E>(
+        &mut self,
+        key: &Key<'_>,
+        place: Place,
+        change: impl FnOnce(&mut Record) -> Result<(u64, R), E>,
+    ) -> Result<Changed<R>, E> {
         let at = self.keyspace.slot_in_shard(key.slot);
         let clock = (!self.no_touch).then(|| self.access_clock());
         let partition = self.partition_or_new(key);
-        let (result, emptied) = partition.change(at, place, |record| {
+        let (result, emptied, due_ms) = partition.change(at, place, key.hash, |record| {
             let result = change(record);
             if let Some(clock) = clock {
                 record.set_clock(clock);
             }
-            (result, value::is_empty_collection(record))
+            let due_ms = value::first_member_expiry_ms(record);
+            (result, value::is_empty_collection(record), due_ms)
         });
+        self.note_due(key, due_ms);
         if emptied {
             let record = self.take_place(key, place);
             self.bury(record.into_boxed());
@@ -328,7 +357,7 @@ impl<'k> Access<'k> {
         if changes > 0 || emptied {
             self.tell(key);
         }
-        Ok(Some(Changed { result, emptied }))
+        Ok(Changed { result, emptied })
     }
 
     /// As [`Access::change`], on a key that is made with an empty value first if there is none.
@@ -339,13 +368,13 @@ impl<'k> Access<'k> {
         empty: NewValue<'_>,
         change: impl FnOnce(&mut Record) -> Result<(u64, R), E>,
     ) -> Result<Changed<R>, E> {
-        if !self.contains(key) {
+        let place = self.live_place(key).unwrap_or_else(|| {
             let changes = self.stats.changes;
             self.put(key, tag, empty, Expiry::Never);
             self.stats.changes = changes;
-        }
-        let changed = self.change(key, change)?;
-        Ok(changed.expect("it was there or was made"))
+            self.live_place(key).expect("it was made just now")
+        });
+        self.change_at(key, place, change)
     }
 
     /// Sets, changes or removes the expiry time of a key. Returns whether the key exists.
@@ -355,9 +384,7 @@ impl<'k> Access<'k> {
         let at = keyspace.slot_in_shard(key.slot);
         self.stats.changes += 1;
         self.partition_or_new(key).set_expire(at, place, key.hash, expire_ms);
-        if let Some(ms) = expire_ms {
-            keyspace.note_due(keyspace.shard_of(key.slot), ms);
-        }
+        self.note_due(key, expire_ms);
         self.tell(key);
         true
     }
@@ -480,15 +507,54 @@ impl<'k> Access<'k> {
         let partition = self.partition(key)?;
         keyspace.note_whereabouts(key, partition.table(at)?);
         let place = partition.find(at, key)?;
-        if !is_expired(partition.record(at, place), || time.unix_ms()) {
-            return Some(place);
+        let record = partition.record(at, place);
+        let is_over = record.expire_ms().is_some_and(|ms| ms < time.unix_ms());
+        if is_over {
+            self.take_expired(key, place);
+            return None;
         }
+        if value::has_expiring_members(record) {
+            return self.expire_members(key, place);
+        }
+        Some(place)
+    }
+
+    #[cold]
+    fn take_expired(&mut self, key: &Key<'_>, place: Place) {
         self.stats.expired += 1;
         let record = self.take_place(key, place);
         self.bury(record.into_boxed());
         self.notify(Event::Expired, "expired", key);
         self.tell(key);
-        None
+    }
+
+    /// Deletes some members of a record that are expired, or the whole record if all are. Returns
+    /// where the record is then.
+    fn expire_members(&mut self, key: &Key<'_>, place: Place) -> Option<Place> {
+        let at = self.keyspace.slot_in_shard(key.slot);
+        let now_ms = self.time.unix_ms();
+        let is_over = |ms: Option<u64>| ms.is_some_and(|ms| ms < now_ms);
+        let partition = self.partition_or_new(key);
+        let record = partition.record(at, place);
+        if !is_over(value::first_member_expiry_ms(record)) {
+            return Some(place);
+        }
+        if is_over(value::last_member_expiry_ms(record)) {
+            let record = self.take_place(key, place);
+            self.stats.expired_members += value::member_count(&record) as u64;
+            self.bury(record.into_boxed());
+            self.notify(Event::Hash, "hexpired", key);
+            self.notify(Event::Generic, "del", key);
+            self.tell(key);
+            return None;
+        }
+        let expired = partition.change(at, place, key.hash, |record| {
+            value::remove_expired_members(record, now_ms, MEMBERS_STEP)
+        });
+        self.stats.expired_members += expired as u64;
+        self.notify(Event::Hash, "hexpired", key);
+        self.tell(key);
+        Some(place)
     }
 
     fn take_place(&mut self, key: &Key<'_>, place: Place) -> Record {
@@ -587,16 +653,21 @@ impl Keyspace {
     /// Deletes up to `budget` keys that are due. Returns how many it deleted; fewer than the
     /// budget means that nothing is due any more. Costs nothing for shards with nothing due.
     /// What was deleted is added to `changes` if somebody wants to know.
-    pub(crate) fn expire_due(&self, now_ms: u64, budget: usize, changes: &mut Changes) -> usize {
+    pub(crate) fn expire_due(
+        &self,
+        now_ms: u64,
+        budget: usize,
+        changes: &mut Changes,
+    ) -> ExpiredCounts {
         let first = self.expire_from.load(Relaxed) as usize;
-        let mut done = 0;
+        let mut done = ExpiredCounts::default();
         for step in 0..self.shards() {
             let number = (first + step) % self.shards();
             if self.cells[number].due_ms.load(Relaxed) >= now_ms {
                 continue;
             }
-            done += self.expire_shard(number, now_ms, budget - done, changes);
-            if done >= budget {
+            done.add(self.expire_shard(number, now_ms, budget - done.total(), changes));
+            if done.total() >= budget {
                 self.expire_from.store(number as u64, Relaxed);
                 break;
             }
@@ -610,23 +681,42 @@ impl Keyspace {
         now_ms: u64,
         budget: usize,
         changes: &mut Changes,
-    ) -> usize {
+    ) -> ExpiredCounts {
         let mut shard = self.lock(number);
-        let hash_of = |record: &Record| self.hash(record.key());
-        let mut done = 0;
+        let mut done = ExpiredCounts::default();
         let mut earliest = u64::MAX;
         let Shard { databases, interests, .. } = &mut *shard;
         for (db, partition) in databases.iter_mut().enumerate() {
-            let removed = |record: Record| {
-                self.note_expired(db as u16, &record, interests.as_deref(), changes);
-                self.bury(record.into_boxed());
-            };
-            done += partition.expire_due(now_ms, budget - done, hash_of, removed);
+            let budget = budget - done.total();
+            let interests = interests.as_deref();
+            done.add(self.expire_partition(partition, db, now_ms, budget, interests, changes));
             earliest = earliest.min(partition.due().first().map_or(u64::MAX, |d| d.expire_ms()));
         }
         // Under the lock, so that no note of an earlier time can be lost.
         self.cells[number].due_ms.store(earliest, Relaxed);
         done
+    }
+
+    /// Deletes up to `budget` keys and members of a partition that are due.
+    pub(super) fn expire_partition(
+        &self,
+        partition: &mut Partition,
+        db: usize,
+        now_ms: u64,
+        budget: usize,
+        interests: Option<&Interests>,
+        changes: &mut Changes,
+    ) -> ExpiredCounts {
+        let hash_of = |record: &Record| self.hash(record.key());
+        partition.expire_due(now_ms, budget, hash_of, |expired| {
+            self.note_expired(db as u16, &expired, interests, changes);
+            match expired {
+                Expired::Key(record) | Expired::LastMember(record) => {
+                    self.bury(record.into_boxed());
+                }
+                Expired::Members(_) => {}
+            }
+        })
     }
 
     /// The earliest time at which something may be due, in milliseconds since the Unix epoch.

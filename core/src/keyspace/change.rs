@@ -3,6 +3,7 @@
 //! With nobody listening, [`Access::notify`] costs a test of a bit that was read when the locks were
 //! taken.
 
+use super::partition::Expired;
 use super::watch::Interests;
 use super::{Access, Key, Keyspace};
 use crate::value::Record;
@@ -88,20 +89,37 @@ impl Keyspace {
         self.events.store(if heard { events } else { 0 }, Relaxed);
     }
 
-    /// Notes that a record was deleted since its time was over, if somebody wants to know.
+    /// Notes what active expiry did to a record, if somebody wants to know.
     pub(super) fn note_expired(
         &self,
         db: u16,
-        record: &Record,
+        expired: &Expired<'_>,
         interests: Option<&Interests>,
         changes: &mut Changes,
     ) {
-        let key = record.key();
-        if self.heard_events() & Event::Expired as u32 != 0 {
-            changes.notices.push(Notice { name: "expired", db, key: key.into() });
-        }
+        let heard = self.heard_events();
+        let mut note = |event: Event, name, record: &Record| {
+            if heard & event as u32 != 0 {
+                changes.notices.push(Notice { name, db, key: record.key().into() });
+            }
+        };
+        let record = match expired {
+            Expired::Key(record) => {
+                note(Event::Expired, "expired", record);
+                record
+            }
+            Expired::Members(record) => {
+                note(Event::Hash, "hexpired", record);
+                record
+            }
+            Expired::LastMember(record) => {
+                note(Event::Hash, "hexpired", record);
+                note(Event::Generic, "del", record);
+                record
+            }
+        };
         if let Some(interests) = interests {
-            interests.tell(db, self.hash(key), key, changes);
+            interests.tell(db, self.hash(record.key()), record.key(), changes);
         }
     }
 
@@ -132,6 +150,7 @@ impl Access<'_> {
         self.stats.hits += stats.hits;
         self.stats.misses += stats.misses;
         self.stats.expired += stats.expired;
+        self.stats.expired_members += stats.expired_members;
         self.stats.changes += stats.changes;
         self.changes.append(&mut other.changes);
     }
@@ -195,7 +214,7 @@ mod tests {
         drop(access);
 
         let mut changes = Changes::default();
-        assert_eq!(keyspace.expire_due(8_000, 10, &mut changes), 1);
+        assert_eq!(keyspace.expire_due(8_000, 10, &mut changes).keys, 1);
         assert_eq!(changes.notices, [Notice { name: "expired", db: 1, key: (*b"k").into() }]);
     }
 }

@@ -1,30 +1,51 @@
-//! Which records expire, and in what order. Deleting them is the partition's work.
+//! Which records expire, in whole or in part, and in what order. Deleting them is the partition's
+//! work.
 
 use crate::structs::sorted::SortedSet;
 
 const SLOT_BITS: u32 = 14;
-/// Times are cut to 50 bits, some 35,000 years; what is due later than that is never looked for,
+const KIND_BIT: u32 = SLOT_BITS;
+const TIME_SHIFT: u32 = KIND_BIT + 1;
+/// Times are cut to 49 bits, some 17,000 years; what is due later than that is never looked for,
 /// only found expired when it is read.
-const TIME_MAX: u64 = (1 << (64 - SLOT_BITS)) - 1;
+const TIME_MAX: u64 = (1 << (64 - TIME_SHIFT)) - 1;
+
+/// What expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DueKind {
+    /// The whole record.
+    Record,
+    /// The first of its members that does, such as a field of a hash.
+    Member,
+}
 
 /// A record that expires, known by its slot within the shard and the hash of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Due {
-    time_and_slot: u64,
+    time_kind_slot: u64,
     pub(super) hash: u64,
 }
 
 impl Due {
-    fn new(expire_ms: u64, slot: usize, hash: u64) -> Self {
-        Self { time_and_slot: expire_ms.min(TIME_MAX) << SLOT_BITS | slot as u64, hash }
+    pub(super) fn new(kind: DueKind, expire_ms: u64, slot: usize, hash: u64) -> Self {
+        let kind = match kind {
+            DueKind::Record => 0,
+            DueKind::Member => 1 << KIND_BIT,
+        };
+        let time = expire_ms.min(TIME_MAX) << TIME_SHIFT;
+        Self { time_kind_slot: time | kind | slot as u64, hash }
+    }
+
+    pub(super) fn kind(self) -> DueKind {
+        if self.time_kind_slot & 1 << KIND_BIT == 0 { DueKind::Record } else { DueKind::Member }
     }
 
     pub(super) fn expire_ms(self) -> u64 {
-        self.time_and_slot >> SLOT_BITS
+        self.time_kind_slot >> TIME_SHIFT
     }
 
     pub(super) fn slot(self) -> usize {
-        (self.time_and_slot & ((1 << SLOT_BITS) - 1)) as usize
+        (self.time_kind_slot & ((1 << SLOT_BITS) - 1)) as usize
     }
 }
 
@@ -38,17 +59,12 @@ pub(super) struct DueSet {
 }
 
 impl DueSet {
-    pub(super) fn insert(&mut self, expire_ms: u64, slot: usize, hash: u64) {
-        self.pairs.insert(Due::new(expire_ms, slot, hash));
+    pub(super) fn insert(&mut self, due: Due) {
+        self.pairs.insert(due);
     }
 
-    pub(super) fn remove(&mut self, expire_ms: u64, slot: usize, hash: u64) {
-        self.pairs.remove(Due::new(expire_ms, slot, hash));
-    }
-
-    /// How many records expire.
-    pub(super) fn len(&self) -> usize {
-        self.pairs.len()
+    pub(super) fn remove(&mut self, due: Due) {
+        self.pairs.remove(due);
     }
 
     /// The first to expire.
@@ -61,13 +77,9 @@ impl DueSet {
         self.pairs.iter().take_while(move |due| due.expire_ms() < now_ms)
     }
 
-    pub(super) fn forget(&mut self, due: Due) {
-        self.pairs.remove(due);
-    }
-
-    /// When they expire, the earliest first.
-    pub(super) fn times_ms(&self) -> impl Iterator<Item = u64> {
-        self.pairs.iter().map(|due| due.expire_ms())
+    /// All, the earliest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Due> {
+        self.pairs.iter()
     }
 
     pub(super) fn footprint(&self) -> usize {

@@ -1,19 +1,51 @@
 //! The records of one shard in one database: tables, counts, bytes, and what is due.
 
-use super::due::DueSet;
+use super::due::{Due, DueKind, DueSet};
 use super::graveyard::Grave;
 use super::{DatabaseMemory, Key};
 use crate::structs::allocation;
 use crate::structs::entry::NewBody;
 use crate::structs::table::{Place, SegmentedTable};
-use crate::value::{Object, Record};
+use crate::value::{self, Object, Record};
 
 /// A value to be stored.
 pub(crate) type NewValue<'a> = NewBody<'a, Object>;
 
-/// Redis compares times this way: a key lives through its last millisecond.
+/// Redis compares times this way: a key lives through its last millisecond. One whose members are
+/// all expired is no longer there either.
 pub(super) fn is_expired(record: &Record, now_ms: impl FnOnce() -> u64) -> bool {
-    record.expire_ms().is_some_and(|expire_ms| expire_ms < now_ms())
+    let over_ms = record.expire_ms().into_iter().chain(value::last_member_expiry_ms(record)).min();
+    over_ms.is_some_and(|ms| ms < now_ms())
+}
+
+/// What was deleted since its time was over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ExpiredCounts {
+    pub(crate) keys: usize,
+    /// Members that expire by themselves, such as fields of hashes.
+    pub(crate) members: usize,
+}
+
+impl ExpiredCounts {
+    /// All of them.
+    pub(crate) fn total(self) -> usize {
+        self.keys + self.members
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.keys += other.keys;
+        self.members += other.members;
+    }
+}
+
+/// What active expiry did to a record.
+pub(super) enum Expired<'r> {
+    /// It is gone, since its time was over.
+    Key(Record),
+    /// It has fewer members.
+    Members(&'r Record),
+    /// It is gone, since its last member is.
+    LastMember(Record),
 }
 
 /// The records of one shard in one database.
@@ -21,6 +53,7 @@ pub(super) fn is_expired(record: &Record, now_ms: impl FnOnce() -> u64) -> bool 
 pub(crate) struct Partition {
     /// By slot within the shard; empty until the first write.
     slots: Box<[SegmentedTable<Record>]>,
+    /// The records that expire, and those of which members do.
     due: DueSet,
     keys: usize,
     /// What records and boxed objects take from the allocator.
@@ -43,12 +76,7 @@ impl Partition {
         self.keys
     }
 
-    /// How many keys expire.
-    pub(crate) fn expiring(&self) -> usize {
-        self.due.len()
-    }
-
-    /// The expiry times of the keys that expire, for their mean.
+    /// What expires, and when.
     pub(super) fn due(&self) -> &DueSet {
         &self.due
     }
@@ -101,9 +129,7 @@ impl Partition {
         record: Record,
         hash_of: impl Fn(&Record) -> u64,
     ) {
-        if let Some(expire_ms) = record.expire_ms() {
-            self.due.insert(expire_ms, at, hash);
-        }
+        dues(&record, at, hash).for_each(|due| self.due.insert(due));
         self.record_bytes += footprint_of(&record);
         self.keys += 1;
         let table = &mut self.slots[at];
@@ -125,9 +151,7 @@ impl Partition {
         self.table_bytes += table.footprint();
         self.keys -= 1;
         self.record_bytes -= footprint_of(&record);
-        if let Some(expire_ms) = record.expire_ms() {
-            self.due.remove(expire_ms, at, hash);
-        }
+        dues(&record, at, hash).for_each(|due| self.due.remove(due));
         record
     }
 
@@ -136,14 +160,11 @@ impl Partition {
         &mut self,
         at: usize,
         place: Place,
+        hash: u64,
         tag: u8,
         body: NewValue<'_>,
     ) -> Option<Box<Object>> {
-        let record = self.slots[at].at_mut(place);
-        self.record_bytes -= footprint_of(record);
-        let previous = record.set_body(tag, body);
-        self.record_bytes += footprint_of(record);
-        previous
+        self.change(at, place, hash, |record| record.set_body(tag, body))
     }
 
     /// Lets `change` work on a record's value, and counts its bytes anew. Key and expiry must stay.
@@ -151,13 +172,35 @@ impl Partition {
         &mut self,
         at: usize,
         place: Place,
+        hash: u64,
         change: impl FnOnce(&mut Record) -> R,
     ) -> R {
         let record = self.slots[at].at_mut(place);
         let before = footprint_of(record);
+        let before_ms = value::first_member_expiry_ms(record);
         let result = change(record);
         self.record_bytes = self.record_bytes - before + footprint_of(record);
+        let after_ms = value::first_member_expiry_ms(record);
+        if before_ms != after_ms {
+            self.move_member_due(at, hash, before_ms, after_ms);
+        }
         result
+    }
+
+    #[cold]
+    fn move_member_due(
+        &mut self,
+        at: usize,
+        hash: u64,
+        before_ms: Option<u64>,
+        after_ms: Option<u64>,
+    ) {
+        if let Some(ms) = before_ms {
+            self.due.remove(Due::new(DueKind::Member, ms, at, hash));
+        }
+        if let Some(ms) = after_ms {
+            self.due.insert(Due::new(DueKind::Member, ms, at, hash));
+        }
     }
 
     pub(super) fn set_expire(
@@ -175,26 +218,28 @@ impl Partition {
         self.record_bytes -= footprint_of(record);
         record.set_expire_ms(expire_ms);
         self.record_bytes += footprint_of(record);
-        if let Some(before) = before {
-            self.due.remove(before, at, hash);
+        if let Some(ms) = before {
+            self.due.remove(Due::new(DueKind::Record, ms, at, hash));
         }
-        if let Some(expire_ms) = expire_ms {
-            self.due.insert(expire_ms, at, hash);
+        if let Some(ms) = expire_ms {
+            self.due.insert(Due::new(DueKind::Record, ms, at, hash));
         }
     }
 
-    /// Removes up to `budget` records that are due, and hands each to `removed`.
+    /// Removes up to `budget` records and members of records that are due, the earliest first, and
+    /// lets `note` know of each record.
     pub(super) fn expire_due(
         &mut self,
         now_ms: u64,
         budget: usize,
         hash_of: impl Fn(&Record) -> u64,
-        mut removed: impl FnMut(Record),
-    ) -> usize {
-        let mut done = 0;
-        while done < budget {
-            let mut some: [Option<super::due::Due>; PREFETCH] = [None; PREFETCH];
-            for (slot, due) in some.iter_mut().zip(self.due.due(now_ms).take(budget - done)) {
+        mut note: impl FnMut(Expired<'_>),
+    ) -> ExpiredCounts {
+        let mut done = ExpiredCounts::default();
+        while done.total() < budget {
+            let left = budget - done.total();
+            let mut some: [Option<Due>; PREFETCH] = [None; PREFETCH];
+            for (slot, due) in some.iter_mut().zip(self.due.due(now_ms).take(left)) {
                 if let Some(record) = self.slots[due.slot()].candidate(due.hash) {
                     record.prefetch();
                 }
@@ -204,15 +249,60 @@ impl Partition {
                 break;
             }
             for due in some.into_iter().flatten() {
-                done += 1;
-                let is_it = |record: &Record| record.expire_ms() == Some(due.expire_ms());
-                match self.slots[due.slot()].find(due.hash, is_it) {
-                    Some(place) => {
-                        removed(self.remove(due.slot(), place, due.hash, &hash_of));
+                match due.kind() {
+                    DueKind::Record => {
+                        done.keys += usize::from(self.expire_record(due, &hash_of, &mut note));
                     }
-                    None => self.due.forget(due),
+                    DueKind::Member => {
+                        let left = budget.saturating_sub(done.total()).max(1);
+                        done.members += self.expire_members(due, now_ms, left, &hash_of, &mut note);
+                    }
                 }
             }
+        }
+        done
+    }
+
+    /// Removes a record. Returns whether it was there: it may have gone with its last member.
+    fn expire_record(
+        &mut self,
+        due: Due,
+        hash_of: &impl Fn(&Record) -> u64,
+        note: &mut impl FnMut(Expired<'_>),
+    ) -> bool {
+        let is_it = |record: &Record| record.expire_ms() == Some(due.expire_ms());
+        let Some(place) = self.slots[due.slot()].find(due.hash, is_it) else {
+            self.due.remove(due);
+            return false;
+        };
+        note(Expired::Key(self.remove(due.slot(), place, due.hash, hash_of)));
+        true
+    }
+
+    /// Removes up to `budget` members of a record. Returns how many.
+    fn expire_members(
+        &mut self,
+        due: Due,
+        now_ms: u64,
+        budget: usize,
+        hash_of: &impl Fn(&Record) -> u64,
+        note: &mut impl FnMut(Expired<'_>),
+    ) -> usize {
+        let (at, hash) = (due.slot(), due.hash);
+        let is_it =
+            |record: &Record| value::first_member_expiry_ms(record) == Some(due.expire_ms());
+        let Some(place) = self.slots[at].find(hash, is_it) else {
+            self.due.remove(due);
+            return 0;
+        };
+        let done = self.change(at, place, hash, |record| {
+            value::remove_expired_members(record, now_ms, budget)
+        });
+        let record = self.record(at, place);
+        if value::is_empty_collection(record) {
+            note(Expired::LastMember(self.remove(at, place, hash, hash_of)));
+        } else {
+            note(Expired::Members(record));
         }
         done
     }
@@ -250,9 +340,7 @@ impl Partition {
         let mut bytes = tables_before;
         for record in table.iter() {
             bytes += footprint_of(record);
-            if let Some(expire_ms) = record.expire_ms() {
-                self.due.remove(expire_ms, at, hash_of(record));
-            }
+            dues(record, at, hash_of(record)).for_each(|due| self.due.remove(due));
         }
         self.keys -= table.len();
         self.table_bytes -= tables_before;
@@ -273,15 +361,22 @@ impl Partition {
         let mut due = DueSet::default();
         for (at, table) in tables().enumerate() {
             for record in table.iter() {
-                if let Some(expire_ms) = record.expire_ms() {
-                    due.insert(expire_ms, at, hash_of(record));
-                }
+                dues(record, at, hash_of(record)).for_each(|one| due.insert(one));
             }
         }
-        assert_eq!(self.due.len(), due.len());
-        assert!(self.due.times_ms().eq(due.times_ms()));
-        records().filter_map(Record::expire_ms).min()
+        assert!(self.due.iter().eq(due.iter()));
+        let members = records().filter_map(value::first_member_expiry_ms);
+        records().filter_map(Record::expire_ms).chain(members).min()
     }
+}
+
+/// What of a record is to be known as due.
+fn dues(record: &Record, at: usize, hash: u64) -> impl Iterator<Item = Due> + use<> {
+    let record_ms = record.expire_ms();
+    let member_ms = value::first_member_expiry_ms(record);
+    let due = move |kind, ms| Due::new(kind, ms, at, hash);
+    let whole = record_ms.map(|ms| due(DueKind::Record, ms));
+    whole.into_iter().chain(member_ms.map(|ms| due(DueKind::Member, ms)))
 }
 
 /// How many records active expiry brings near at once.

@@ -3,7 +3,8 @@
 
 use super::access::Access;
 use super::change::Changes;
-use super::partition::is_expired;
+use super::due::DueKind;
+use super::partition::{ExpiredCounts, is_expired};
 use super::{Key, Partition, Shard};
 use crate::structs::table::POSITION_BITS;
 use crate::value::Record;
@@ -57,6 +58,8 @@ pub(crate) struct DatabaseStats {
     pub keys: usize,
     /// Keys that expire.
     pub expiring: usize,
+    /// Keys with members that expire.
+    pub expiring_members: usize,
     /// The mean time that the keys that expire have left, in milliseconds.
     pub ttl_mean_ms: u64,
 }
@@ -79,9 +82,15 @@ impl Access<'_> {
         self.each_shard(|_, shard| {
             let Some(partition) = shard.database(db as u16) else { return };
             stats.keys += partition.keys();
-            stats.expiring += partition.expiring();
-            let lefts = partition.due().times_ms().map(|ms| ms.saturating_sub(now_ms));
-            left_ms += lefts.map(u128::from).sum::<u128>();
+            for due in partition.due().iter() {
+                match due.kind() {
+                    DueKind::Record => {
+                        stats.expiring += 1;
+                        left_ms += u128::from(due.expire_ms().saturating_sub(now_ms));
+                    }
+                    DueKind::Member => stats.expiring_members += 1,
+                }
+            }
         });
         stats.ttl_mean_ms = (left_ms / stats.expiring.max(1) as u128) as u64;
         stats
@@ -312,7 +321,7 @@ impl Access<'_> {
         const EXPIRE_STEP: usize = 128;
         let keyspace = self.keyspace();
         let now_ms = self.unix_ms();
-        let mut expired = 0;
+        let mut expired = ExpiredCounts::default();
         let mut changes = Changes::default();
         let found = self.with_shard(shard, |shard| {
             let Shard { databases, interests, .. } = shard;
@@ -322,15 +331,14 @@ impl Access<'_> {
             {
                 return Ok(record.key().to_vec());
             }
-            let hash_of = |record: &Record| keyspace.hash(record.key());
-            let bury = |record: Record| {
-                keyspace.note_expired(db as u16, &record, interests.as_deref(), &mut changes);
-                keyspace.bury(record.into_boxed());
-            };
-            expired = partition.expire_due(now_ms, EXPIRE_STEP, hash_of, bury);
+            let interests = interests.as_deref();
+            let step = EXPIRE_STEP;
+            expired =
+                keyspace.expire_partition(partition, db, now_ms, step, interests, &mut changes);
             Err(partition.keys())
         });
-        self.stats.expired += expired as u64;
+        self.stats.expired += expired.keys as u64;
+        self.stats.expired_members += expired.members as u64;
         self.changes.append(&mut changes);
         found
     }

@@ -211,6 +211,12 @@ impl<O> Entry<O> {
         (self.head() >> TAG_SHIFT & 0xf) as u8
     }
 
+    /// Sets the caller's tag.
+    pub(crate) fn set_tag(&mut self, tag: u8) {
+        let head = self.head() & !(0xf << TAG_SHIFT) | u32::from(tag & 0xf) << TAG_SHIFT;
+        self.write_at(0, &head.to_ne_bytes());
+    }
+
     /// When the key expires, in milliseconds since the Unix epoch.
     #[inline]
     pub(crate) fn expire_ms(&self) -> Option<u64> {

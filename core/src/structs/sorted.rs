@@ -65,6 +65,18 @@ impl<T: Copy + Ord> SortedSet<T> {
         self.chunks.front().map(|chunk| chunk.first)
     }
 
+    /// The greatest value.
+    pub(crate) fn last(&self) -> Option<T> {
+        self.chunks.back()?.values.last().copied()
+    }
+
+    /// How many values are less than `value`. Takes a step for each chunk of those.
+    pub(crate) fn rank(&self, value: T) -> usize {
+        let Some(at) = self.chunk_for(value) else { return 0 };
+        let before: usize = self.chunks.iter().take(at).map(|chunk| chunk.values.len()).sum();
+        before + self.chunks[at].values.partition_point(|other| *other < value)
+    }
+
     /// All values, the least first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = T> {
         self.chunks.iter().flat_map(|chunk| chunk.values.iter().copied())
@@ -123,6 +135,13 @@ impl<T: Copy + Ord> SortedSet<T> {
             self.join(at);
         }
         true
+    }
+
+    /// Takes out up to `count` chunks of the greatest values, a small part of many values.
+    pub(crate) fn drop_chunks(&mut self, count: usize) {
+        for _ in 0..count.min(self.chunks.len()) {
+            self.len -= self.remove_chunk(self.chunks.len() - 1).len();
+        }
     }
 
     /// The chunk that holds a value, if any does.
@@ -213,6 +232,17 @@ mod tests {
         assert!(set.footprint() < 100_000 * size_of::<u32>() * 3 / 2, "{}", set.footprint());
     }
 
+    #[test]
+    fn chunks_go_from_the_end() {
+        let mut set = SortedSet::default();
+        assert!((0..1_280u32).all(|value| set.insert(value)));
+        set.drop_chunks(3);
+        check(&set);
+        assert_eq!((set.len(), set.last()), (1_280 - 3 * CHUNK_LEN_MAX, Some(895)));
+        set.drop_chunks(30);
+        assert_eq!((set.len(), set.footprint()), (0, 0));
+    }
+
     fn run() -> impl Strategy<Value = (bool, Vec<u32>)> {
         let order = prop_oneof![Just(1i64), Just(-1), Just(97)];
         (any::<bool>(), 0u32..2_000, 0i64..600, order).prop_map(|(insert, from, len, step)| {
@@ -234,6 +264,8 @@ mod tests {
                         prop_assert_eq!(set.remove(value), twin.remove(&value));
                     }
                     prop_assert_eq!(set.first(), twin.first().copied());
+                    prop_assert_eq!(set.last(), twin.last().copied());
+                    prop_assert_eq!(set.rank(value), twin.range(..value).count());
                 }
                 check(&set);
                 prop_assert_eq!(set.len(), twin.len());

@@ -24,15 +24,17 @@ pub(crate) mod zipmap;
 mod zset;
 
 use super::string;
-use super::{Limits, Object, Record, Type};
+use super::{Limits, Object, Record, Type, first_member_expiry_ms};
 use crate::error::Error;
 use crate::structs::entry::{Body, NewBody};
 use crc_fast::CrcAlgorithm::Crc64Redis;
 use read::Reader;
 use std::borrow::Cow;
 
-/// The version of the RDB format that Redis 7.2 writes, and the newest that is read.
+/// The version of the RDB format that Redis 7.2 writes.
 pub(crate) const RDB_VERSION: u16 = 11;
+/// The newest version that is read: that of Redis 7.4, whose hashes have fields that expire.
+const RDB_VERSION_MAX: u16 = 12;
 
 const BAD_SEAL: Error = Error::err("DUMP payload version or checksum are wrong");
 const BAD_DATA: Error = Error::err("Bad data format");
@@ -43,7 +45,8 @@ const VERSION_LEN: usize = 2;
 const CHECKSUM_LEN: usize = 8;
 
 /// Appends the payload of a record's value. `version` goes into its seal: [`RDB_VERSION`], or the
-/// lower one of an older server that shall read it and knows the value's encoding.
+/// lower one of an older server that shall read it and knows the value's encoding. No server before
+/// [`RDB_VERSION_MAX`] knows members that expire.
 pub(crate) fn dump(record: &Record, version: u16, out: &mut Vec<u8>) {
     let start = out.len();
     match Type::of(record) {
@@ -54,7 +57,8 @@ pub(crate) fn dump(record: &Record, version: u16, out: &mut Vec<u8>) {
         Type::Hash => hash::dump(record, out),
         Type::Stream => stream::dump(record, version, out),
     }
-    seal(version, start, out);
+    let has_times = first_member_expiry_ms(record).is_some();
+    seal(if has_times { RDB_VERSION_MAX } else { version }, start, out);
 }
 
 fn dump_string(record: &Record, out: &mut Vec<u8>) {
@@ -95,7 +99,7 @@ fn checksum(bytes: &[u8]) -> u64 {
 fn open(payload: &[u8]) -> Option<&[u8]> {
     let (covered, checksum_bytes) = payload.split_last_chunk::<CHECKSUM_LEN>()?;
     let (value, version) = covered.split_last_chunk::<VERSION_LEN>()?;
-    let known = u16::from_le_bytes(*version) <= RDB_VERSION;
+    let known = u16::from_le_bytes(*version) <= RDB_VERSION_MAX;
     (known && checksum(covered) == u64::from_le_bytes(*checksum_bytes)).then_some(value)
 }
 
@@ -142,10 +146,7 @@ pub(crate) fn restore<'p>(payload: &'p [u8], limits: &Limits) -> Result<Restored
         Some(kind @ (set::TYPE_TEXTS | set::TYPE_INTSET | set::TYPE_LISTPACK)) => {
             set::restore(kind, &mut reader, limits)
         }
-        Some(
-            kind
-            @ (hash::TYPE_TABLE | hash::TYPE_ZIPMAP | hash::TYPE_ZIPLIST | hash::TYPE_LISTPACK),
-        ) => hash::restore(kind, &mut reader, limits),
+        Some(kind) if hash::TYPES.contains(&kind) => hash::restore(kind, &mut reader, limits),
         Some(kind @ (stream::TYPE_V1 | stream::TYPE_V2 | stream::TYPE_V3)) => {
             stream::restore(kind, &mut reader)
         }
@@ -243,7 +244,7 @@ mod tests {
     fn a_newer_version_and_a_wrong_checksum_are_refused() {
         let mut newer = Vec::new();
         let record = Record::new(b"key", string::TAG, string::encode(b"1"), None, 0);
-        dump(&record, RDB_VERSION + 1, &mut newer);
+        dump(&record, RDB_VERSION_MAX + 1, &mut newer);
         assert_eq!(restored(&newer), Err(BAD_SEAL));
         let mut wrong = dump_of(b"text");
         wrong[2] ^= 1;

@@ -107,6 +107,34 @@ pub(crate) fn is_empty_collection(record: &Record) -> bool {
     }
 }
 
+/// Whether the record may hold members that expire by themselves: fields of a hash.
+#[inline]
+pub(crate) fn has_expiring_members(record: &Record) -> bool {
+    record.tag() == hash::TAG_EXPIRING
+}
+
+/// When the first of the record's members expires, if any does.
+#[inline]
+pub(crate) fn first_member_expiry_ms(record: &Record) -> Option<u64> {
+    if has_expiring_members(record) { hash::first_expiry_ms(record) } else { None }
+}
+
+/// When the last of the record's members expires, if all do.
+#[inline]
+pub(crate) fn last_member_expiry_ms(record: &Record) -> Option<u64> {
+    if has_expiring_members(record) { hash::last_expiry_ms(record) } else { None }
+}
+
+/// How many members that may expire the record has, expired ones included.
+pub(crate) fn member_count(record: &Record) -> usize {
+    hash::Hash::of(record, 0).map_or(0, hash::Hash::len)
+}
+
+/// Takes out up to `budget` of the record's members that are expired at `now_ms`. Returns how many.
+pub(crate) fn remove_expired_members(record: &mut Record, now_ms: u64, budget: usize) -> usize {
+    if has_expiring_members(record) { hash::remove_expired(record, now_ms, budget) } else { 0 }
+}
+
 /// What the boxed object of a record takes from the allocator, if it has one.
 pub(crate) fn object_footprint(record: &Record) -> usize {
     match record.body() {

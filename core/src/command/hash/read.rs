@@ -8,14 +8,15 @@ use crate::structs::listpack::{Element, Scratch};
 use crate::value::hash::Hash;
 
 /// The hash under the command's key, for a read that counts; none if there is no such key.
-fn read<'c>(
+pub(super) fn read<'c>(
     call: &'c mut Call<'_, '_>,
 ) -> Result<(Option<Hash<'c>>, &'c mut dyn ReplySink), Error> {
+    let now_ms = call.keys.unix_ms();
     let record = call.keys.read(&call.located[0]);
-    Ok((record.map(Hash::of).transpose()?, call.out))
+    Ok((record.map(|record| Hash::of(record, now_ms)).transpose()?, call.out))
 }
 
-fn write_value(value: Option<Element<'_>>, out: &mut dyn ReplySink) {
+pub(super) fn write_value(value: Option<Element<'_>>, out: &mut dyn ReplySink) {
     match value {
         Some(Element::Bytes(bytes)) => out.bulk(bytes),
         Some(Element::Int(value)) => out.bulk(Scratch::new().format(value).as_bytes()),
@@ -49,6 +50,41 @@ pub(super) fn hgetall(call: &mut Call<'_, '_>) -> Result<(), Error> {
             write_value(Some(value), out);
         });
     }
+    Ok(())
+}
+
+pub(super) fn hkeys(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    write_each(call, |field, _| field)
+}
+
+pub(super) fn hvals(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    write_each(call, |_, value| value)
+}
+
+/// Writes an array of what `part` takes of each field and its value.
+fn write_each(
+    call: &mut Call<'_, '_>,
+    part: impl for<'c> Fn(Element<'c>, Element<'c>) -> Element<'c>,
+) -> Result<(), Error> {
+    let (hash, out) = read(call)?;
+    out.array(hash.map_or(0, Hash::len));
+    if let Some(hash) = hash {
+        hash.each(|field, value| write_value(Some(part(field, value)), out));
+    }
+    Ok(())
+}
+
+pub(super) fn hexists(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let field = call.words[2];
+    let (hash, out) = read(call)?;
+    out.integer(hash.is_some_and(|hash| hash.get(field).is_some()).into());
+    Ok(())
+}
+
+pub(super) fn hstrlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let field = call.words[2];
+    let (hash, out) = read(call)?;
+    out.integer(hash.and_then(|hash| hash.get(field)).map_or(0, Element::len) as i64);
     Ok(())
 }
 

@@ -4,8 +4,12 @@
 //! A small hash is a listpack inside its record; one with many fields, or with a long field or
 //! value, is a table of fields of its own. The limits and the moments of change are Redis's, and a
 //! table never becomes a listpack again.
+//!
+//! Fields may expire. One whose time is over is nowhere to be seen, though it may still be there
+//! until [`remove_expired`] takes it out.
 
 mod packed;
+mod random;
 mod table;
 
 pub(super) use table::FieldTable;
@@ -13,23 +17,21 @@ pub(super) use table::FieldTable;
 use super::{Limits, Object, Record, TYPE_MASK, Type};
 use crate::error::Error;
 use crate::structs::entry::{Body, NewBody};
-use crate::structs::listpack::{self, Buffer, Element};
-use packed::Packed;
+use crate::structs::listpack::{self, Buffer, Element, Scratch};
+use packed::{Form, Packed};
+use std::borrow::Cow;
 
-/// The tag of a hash.
+/// The tag of a hash whose fields do not expire.
 pub(crate) const TAG: u8 = Type::Hash as u8;
+/// The tag of a hash some of whose fields expire, or did so once.
+pub(crate) const TAG_EXPIRING: u8 = TAG | EXPIRING;
+const EXPIRING: u8 = !TYPE_MASK & 0b1111;
 
 /// The body of a hash without fields, which its key is made with just before the first one comes.
 pub(crate) const EMPTY: NewBody<'static, Object> = NewBody::Bytes(listpack::EMPTY);
 
 /// Redis lets no listpack grow beyond this many bytes.
 const PACK_BYTES_MAX: usize = 1 << 30;
-
-/// A hash to be read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hash<'a> {
-    fields: Fields<'a>,
-}
 
 /// The fields in the encoding that they are kept in.
 #[derive(Clone, Copy, Debug)]
@@ -38,22 +40,44 @@ enum Fields<'a> {
     Table(&'a FieldTable),
 }
 
+/// When fields expire, in milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Times {
+    /// The earliest time, if any field expires.
+    first_ms: Option<u64>,
+    /// The latest time, if all fields expire.
+    last_ms: Option<u64>,
+}
+
 impl<'a> Fields<'a> {
     #[inline]
     fn of(record: &'a Record) -> Self {
         match record.body() {
-            Body::Bytes(bytes) => Self::Packed(Packed::new(bytes)),
+            Body::Bytes(bytes) => Self::Packed(Packed::new(bytes, form(record))),
             Body::Boxed(Object::Hash(table)) => Self::Table(table),
             Body::Int(_) | Body::Boxed(_) => unreachable!("a hash is kept in one of two ways"),
         }
     }
 
+    /// How many fields there are, expired ones included.
     fn len(self) -> usize {
         match self {
             Self::Packed(packed) => packed.len(),
             Self::Table(table) => table.len(),
         }
     }
+
+    fn times(self) -> Times {
+        match self {
+            Self::Packed(packed) => packed.times(),
+            Self::Table(table) => table.times(),
+        }
+    }
+}
+
+#[inline]
+fn form(record: &Record) -> Form {
+    if record.tag() & EXPIRING == 0 { Form::Pairs } else { Form::Triples }
 }
 
 /// Checks that the record holds a hash.
@@ -62,39 +86,80 @@ fn expect_hash(record: &Record) -> Result<(), Error> {
     if record.tag() & TYPE_MASK == TAG { Ok(()) } else { Err(Error::WRONG_TYPE) }
 }
 
+fn is_over(expire_ms: Option<u64>, now_ms: u64) -> bool {
+    expire_ms.is_some_and(|ms| ms < now_ms)
+}
+
+/// A hash to be read, as it is at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hash<'a> {
+    fields: Fields<'a>,
+    now_ms: u64,
+}
+
 impl<'a> Hash<'a> {
-    /// The hash of a record.
+    /// The hash of a record at `now_ms`, in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// `WRONGTYPE` if the record holds another type.
     #[inline]
-    pub(crate) fn of(record: &'a Record) -> Result<Self, Error> {
+    pub(crate) fn of(record: &'a Record, now_ms: u64) -> Result<Self, Error> {
         expect_hash(record)?;
-        Ok(Self { fields: Fields::of(record) })
+        Ok(Self { fields: Fields::of(record), now_ms })
     }
 
     /// How many fields there are.
     pub(crate) fn len(self) -> usize {
-        self.fields.len()
+        match self.fields {
+            Fields::Packed(packed) => packed.len() - packed.expired(self.now_ms),
+            Fields::Table(table) => table.len() - table.expired(self.now_ms),
+        }
     }
 
     /// The value of a field.
     #[inline]
     pub(crate) fn get(self, field: &[u8]) -> Option<Element<'a>> {
-        match self.fields {
-            Fields::Packed(packed) => packed.find(field).map(|at| packed.value(at)),
-            Fields::Table(table) => table.get(field).map(|field| Element::Bytes(field.bytes())),
-        }
+        self.find(field).map(|(value, _)| value)
+    }
+
+    /// The value of a field, and when it expires, if it does.
+    #[inline]
+    pub(crate) fn find(self, field: &[u8]) -> Option<(Element<'a>, Option<u64>)> {
+        let (value, expire_ms) = match self.fields {
+            Fields::Packed(packed) => {
+                let at = packed.find(field)?;
+                (packed.value(at), packed.expire_ms(at))
+            }
+            Fields::Table(table) => {
+                let field = table.get(field)?;
+                (Element::Bytes(field.bytes()), field.expire_ms())
+            }
+        };
+        (!is_over(expire_ms, self.now_ms)).then_some((value, expire_ms))
     }
 
     /// Lets `visit` see every field with its value, in no order.
     #[inline]
     pub(crate) fn each(self, mut visit: impl FnMut(Element<'a>, Element<'a>)) {
+        self.each_row(|field, value, _| visit(field, value));
+    }
+
+    /// As [`Hash::each`], also with the time at which a field expires, if it does.
+    #[inline]
+    pub(crate) fn each_row(self, mut visit: impl FnMut(Element<'a>, Element<'a>, Option<u64>)) {
         match self.fields {
-            Fields::Packed(packed) => packed.iter().for_each(|(field, value)| visit(field, value)),
-            Fields::Table(table) => table.iter().for_each(|field| {
-                visit(Element::Bytes(field.key()), Element::Bytes(field.bytes()));
-            }),
+            Fields::Packed(packed) => {
+                let expired = packed.expired(self.now_ms);
+                let live = packed.rows().skip(expired);
+                live.for_each(|(field, value, expire_ms)| visit(field, value, expire_ms));
+            }
+            Fields::Table(table) => {
+                let live = table.iter().filter(|field| table::is_live(field, self.now_ms));
+                live.for_each(|entry| {
+                    let (field, value) = table::pair(entry);
+                    visit(field, value, entry.expire_ms());
+                });
+            }
         }
     }
 
@@ -107,24 +172,43 @@ impl<'a> Hash<'a> {
         count: usize,
         mut visit: impl FnMut(Element<'_>, Element<'_>),
     ) -> u64 {
-        match self.fields {
-            Fields::Packed(_) => {
-                self.each(visit);
-                0
+        let Fields::Table(table) = self.fields else {
+            self.each(visit);
+            return 0;
+        };
+        table.walk(cursor, count, |field| {
+            if table::is_live(field, self.now_ms) {
+                let (field, value) = table::pair(field);
+                visit(field, value);
             }
-            Fields::Table(table) => table.walk(cursor, count, |field| {
-                visit(Element::Bytes(field.key()), Element::Bytes(field.bytes()));
-            }),
-        }
+        })
     }
+}
 
-    /// The listpack that a small hash is kept in.
-    pub(crate) fn packed(self) -> Option<&'a [u8]> {
-        match self.fields {
-            Fields::Packed(packed) => Some(packed.bytes()),
-            Fields::Table(_) => None,
+/// The whole contents of a hash for a payload, expired fields included.
+#[derive(Debug)]
+pub(super) enum Contents<'a> {
+    /// A listpack of fields and values.
+    Pairs(Cow<'a, [u8]>),
+    /// A listpack of fields, values and times.
+    Triples(&'a [u8]),
+    /// A table.
+    Table(&'a FieldTable),
+}
+
+/// The whole contents of the hash of a record, and the earliest time at which a field expires.
+pub(super) fn contents(record: &Record) -> (Contents<'_>, Option<u64>) {
+    let fields = Fields::of(record);
+    let first_ms = fields.times().first_ms;
+    let contents = match fields {
+        Fields::Table(table) => Contents::Table(table),
+        Fields::Packed(packed) if first_ms.is_some() => Contents::Triples(packed.bytes()),
+        Fields::Packed(packed) if packed.form == Form::Triples => {
+            Contents::Pairs(Cow::Owned(packed.to_pairs()))
         }
-    }
+        Fields::Packed(packed) => Contents::Pairs(Cow::Borrowed(packed.bytes())),
+    };
+    (contents, first_ms)
 }
 
 /// A hash to be changed.
@@ -132,17 +216,33 @@ impl<'a> Hash<'a> {
 pub(crate) struct HashMut<'a> {
     record: &'a mut Record,
     limits: &'a Limits,
+    now_ms: u64,
 }
 
 impl<'a> HashMut<'a> {
-    /// The hash of a record. `limits` say when it becomes a table.
+    /// The hash of a record at `now_ms`. `limits` say when it becomes a table.
     ///
     /// # Errors
     /// `WRONGTYPE` if the record holds another type.
     #[inline]
-    pub(crate) fn of(record: &'a mut Record, limits: &'a Limits) -> Result<Self, Error> {
+    pub(crate) fn of(
+        record: &'a mut Record,
+        limits: &'a Limits,
+        now_ms: u64,
+    ) -> Result<Self, Error> {
         expect_hash(record)?;
-        Ok(Self { record, limits })
+        Ok(Self { record, limits, now_ms })
+    }
+
+    /// The hash to be read.
+    #[inline]
+    pub(crate) fn read(&self) -> Hash<'_> {
+        Hash { fields: Fields::of(self.record), now_ms: self.now_ms }
+    }
+
+    /// Whether there is no field, not even an expired one.
+    pub(crate) fn is_empty(&self) -> bool {
+        is_empty(self.record)
     }
 
     /// Prepares for fields and values that are about to be set: a hash that cannot stay small with
@@ -159,51 +259,110 @@ impl<'a> HashMut<'a> {
         }
     }
 
-    /// Sets a field, new or not. Returns whether it is new.
+    /// Prepares for times: a small hash makes room for them.
+    pub(crate) fn expect_times(&mut self) {
+        if let Fields::Packed(packed) = Fields::of(self.record)
+            && packed.form == Form::Pairs
+        {
+            let triples = packed.to_triples();
+            self.record.set_body(TAG_EXPIRING, NewBody::Bytes(&triples));
+        }
+    }
+
+    /// Sets a field, new or not, which then does not expire. Returns whether it is new.
     pub(crate) fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
+        let is_new = self.set_value(field, value);
+        if !is_new && self.record.tag() & EXPIRING != 0 {
+            self.set_time(field, None);
+        }
+        is_new
+    }
+
+    /// Sets the value of a field, new or not, which expires when it did before. Returns whether it
+    /// is new.
+    pub(crate) fn set_value(&mut self, field: &[u8], value: &[u8]) -> bool {
+        if self.record.tag() & EXPIRING != 0 {
+            self.drop_expired(field);
+        }
         let limits = self.limits.hash;
         let is_short = field.len().max(value.len()) <= limits.value_len;
         if let Some(table) = table_mut(self.record) {
-            return table.set(field, value);
+            return set_in_table(table, field, value);
         }
         if !is_short {
-            return self.unpack().set(field, value);
+            return set_in_table(self.unpack(), field, value);
         }
-        let is_new = packed::set(self.record, field, value);
-        if is_new && Fields::of(self.record).len() > limits.entries {
+        let form = form(self.record);
+        if let Some(at) = Packed::new(self.record.bytes(), form).find(field) {
+            packed::set_value(self.record, at, value);
+            return false;
+        }
+        packed::push(self.record, form, field, value);
+        if Fields::of(self.record).len() > limits.entries {
             self.unpack();
         }
-        is_new
+        true
+    }
+
+    /// Sets or removes the time at which a field expires. Nothing happens if the field is not there.
+    pub(crate) fn set_time(&mut self, field: &[u8], expire_ms: Option<u64>) {
+        if let Some(table) = table_mut(self.record) {
+            table.set_time(field, expire_ms);
+            if expire_ms.is_some() && self.record.tag() != TAG_EXPIRING {
+                self.record.set_tag(TAG_EXPIRING);
+            }
+            return;
+        }
+        self.expect_times();
+        let packed = Packed::new(self.record.bytes(), Form::Triples);
+        if let Some(at) = packed.find(field)
+            && packed.expire_ms(at) != expire_ms
+        {
+            packed::set_time(self.record, at, expire_ms);
+        }
     }
 
     /// Takes a field out. Returns whether it was there.
     pub(crate) fn remove(&mut self, field: &[u8]) -> bool {
         if let Some(table) = table_mut(self.record) {
-            return table.remove(field);
+            let removed = table.remove(field);
+            return removed.is_some_and(|field| table::is_live(&field, self.now_ms));
         }
-        let found = Packed::new(self.record.bytes()).find(field);
-        if let Some(at) = found {
-            packed::remove(self.record, at);
-        }
-        found.is_some()
+        let form = form(self.record);
+        let packed = Packed::new(self.record.bytes(), form);
+        let Some(at) = packed.find(field) else { return false };
+        let was_live = !is_over(packed.expire_ms(at), self.now_ms);
+        packed::remove(self.record, form, at, 1);
+        was_live
     }
 
-    /// Whether there is no field.
-    pub(crate) fn is_empty(&self) -> bool {
-        is_empty(self.record)
+    /// Takes a field out if it is expired.
+    fn drop_expired(&mut self, field: &[u8]) {
+        if self.read().get(field).is_none() {
+            self.remove(field);
+        }
     }
 
     /// Makes a table of a small hash.
     fn unpack(&mut self) -> &mut FieldTable {
         let mut table = FieldTable::new(self.limits.seed);
-        let mut scratch = [listpack::Scratch::new(), listpack::Scratch::new()];
-        Hash { fields: Fields::of(self.record) }.each(|field, value| {
-            let [field_scratch, value_scratch] = &mut scratch;
-            table.set(field.text(field_scratch), value.text(value_scratch));
-        });
-        self.record.set_body(TAG, NewBody::Boxed(Box::new(Object::Hash(table))));
+        let (mut field_scratch, mut value_scratch) = (Scratch::new(), Scratch::new());
+        let packed = Packed::new(self.record.bytes(), form(self.record));
+        for (field, value, time) in packed.rows() {
+            table.add(field.text(&mut field_scratch), value.text(&mut value_scratch), time);
+        }
+        let tag = self.record.tag();
+        self.record.set_body(tag, NewBody::Boxed(Box::new(Object::Hash(table))));
         table_mut(self.record).expect("made just above")
     }
+}
+
+fn set_in_table(table: &mut FieldTable, field: &[u8], value: &[u8]) -> bool {
+    let is_new = !table.set_value(field, value);
+    if is_new {
+        table.add(field, value, None);
+    }
+    is_new
 }
 
 #[inline]
@@ -217,12 +376,15 @@ fn table_mut(record: &mut Record) -> Option<&mut FieldTable> {
 /// The name of a hash's encoding, as OBJECT ENCODING answers it.
 pub(crate) fn encoding(record: &Record) -> &'static str {
     match Fields::of(record) {
-        Fields::Packed(_) => "listpack",
+        Fields::Packed(packed) => match packed.form {
+            Form::Pairs => "listpack",
+            Form::Triples => "listpackex",
+        },
         Fields::Table(_) => "hashtable",
     }
 }
 
-/// Whether the hash has no field.
+/// Whether the hash has no field, not even an expired one.
 #[inline]
 pub(super) fn is_empty(record: &Record) -> bool {
     match record.body() {
@@ -231,91 +393,26 @@ pub(super) fn is_empty(record: &Record) -> bool {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::value::PackLimits;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    type Twin = BTreeMap<Vec<u8>, Vec<u8>>;
-
-    fn fields(record: &Record) -> Twin {
-        let mut fields = Twin::new();
-        Hash::of(record).unwrap().each(|field, value| {
-            assert!(fields.insert(field.to_vec(), value.to_vec()).is_none());
-        });
-        fields
-    }
-
-    fn text() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            4 => (0u8..12).prop_map(|number| number.to_string().into_bytes()),
-            2 => prop::collection::vec(any::<u8>(), 0..6),
-            1 => Just(b"123456".to_vec()),
-            1 => (0usize..12).prop_map(|len| vec![b'x'; len]),
-        ]
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Set(Vec<u8>, Vec<u8>),
-        Remove(Vec<u8>),
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            3 => (text(), text()).prop_map(|(field, value)| Step::Set(field, value)),
-            1 => text().prop_map(Step::Remove),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn it_is_a_map(steps in prop::collection::vec(step(), 0..60), entries in 0usize..12) {
-            let hash = PackLimits { entries, value_len: 8 };
-            let limits = Limits { hash, ..Limits::DEFAULT };
-            let mut record = Record::new(b"key", TAG, EMPTY, None, 0);
-            let (mut twin, mut was_table) = (Twin::new(), false);
-            for step in steps {
-                let mut hash = HashMut::of(&mut record, &limits).unwrap();
-                match step {
-                    Step::Set(field, value) => {
-                        was_table |= field.len().max(value.len()) > 8;
-                        let is_new = twin.insert(field.clone(), value.clone()).is_none();
-                        prop_assert_eq!(hash.set(&field, &value), is_new);
-                    }
-                    Step::Remove(field) => {
-                        prop_assert_eq!(hash.remove(&field), twin.remove(&field).is_some());
-                    }
-                }
-                was_table |= twin.len() > entries;
-                prop_assert_eq!(encoding(&record) == "hashtable", was_table);
-                prop_assert_eq!(is_empty(&record), twin.is_empty());
-                let hash = Hash::of(&record).unwrap();
-                prop_assert_eq!(hash.len(), twin.len());
-                for (field, value) in &twin {
-                    let found = hash.get(field).map(Element::to_vec);
-                    prop_assert_eq!(found.as_ref(), Some(value));
-                }
-            }
-            prop_assert_eq!(fields(&record), twin);
-        }
-    }
-
-    #[test]
-    fn a_large_table_is_freed_by_steps() {
-        let mut table = FieldTable::new(0);
-        for number in 0..10_000 {
-            table.set(format!("field {number}").as_bytes(), b"value");
-        }
-        let mut steps = 0;
-        while table.is_large() {
-            table.free_step();
-            steps += 1;
-        }
-        assert!((30..120).contains(&steps), "{steps}");
-        let left: usize = table.iter().map(|field| field.footprint()).sum();
-        assert!(table.footprint() >= left && left > 0);
-    }
+/// When the first field expires, if any does.
+pub(super) fn first_expiry_ms(record: &Record) -> Option<u64> {
+    Fields::of(record).times().first_ms
 }
+
+/// When the last field expires, if all do.
+pub(super) fn last_expiry_ms(record: &Record) -> Option<u64> {
+    Fields::of(record).times().last_ms
+}
+
+/// Takes out up to `budget` fields that are expired at `now_ms`. Returns how many.
+pub(super) fn remove_expired(record: &mut Record, now_ms: u64, budget: usize) -> usize {
+    if let Some(table) = table_mut(record) {
+        return table.remove_expired(now_ms, budget);
+    }
+    let form = form(record);
+    let expired = Packed::new(record.bytes(), form).expired(now_ms).min(budget);
+    packed::remove_first(record, form, expired);
+    expired
+}
+
+#[cfg(test)]
+mod tests;
