@@ -20,6 +20,7 @@
 //! say otherwise. A scenario whose peer is not installed says so, and the program fails; the rows
 //! printed before stand.
 
+mod algebra;
 mod expire;
 mod growth;
 mod hiredis;
@@ -60,6 +61,7 @@ const SCENARIOS: &[Scenario] = &[
     ("types", "commands on every type, one at a time, beside redis with a pipeline", types::run),
     ("lazyfree", "the longest call while a value of 10 M members goes, beside DEL", lazyfree::run),
     ("python", "engine.get in Python, beside a dict and redis-py", python::run),
+    ("algebra", "bits of long strings and many HyperLogLogs, beside redis", algebra::run),
 ];
 
 const USAGE: &str = "usage: keyslot-bench SCENARIO... [--json] | --list";
