@@ -89,6 +89,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("zrevrank", "arguments", "7.2 has WITHSCORE"),
     ("zrevrank", "arity", "7.2 has WITHSCORE"),
     ("zrevrank", "history", "7.2 has WITHSCORE"),
+    ("sort", "arguments", "7.2 names them otherwise"),
+    ("sort_ro", "arguments", "7.2 names them otherwise"),
 ];
 
 const FIELDS: [&str; 9] = [

@@ -47,11 +47,32 @@ impl Rule {
             (b"ZRANDMEMBER", _) => Self::Chosen,
             (b"ZSCAN", _) => Self::ScoresInAnyOrder,
             (name, _) if name.starts_with(b"Z") || name.starts_with(b"GEO") => Self::Scores,
+            (b"SORT" | b"SORT_RO", _) => Self::of_sort(command),
             (b"TIME" | b"RANDOMKEY" | b"INFO", _)
             | (b"CLIENT", b"ID" | b"LIST" | b"INFO")
             | (b"COMMAND", b"" | b"COUNT")
             | (b"MEMORY", b"USAGE") => Self::Kind,
             _ => Self::Exact,
+        }
+    }
+
+    /// The order is each side's own affair where texts that are compared may be equal, and where
+    /// nothing is: a set has none.
+    fn of_sort(command: &Command) -> Self {
+        let place = |name: &str| {
+            let is_it = |word: &Vec<u8>| word.eq_ignore_ascii_case(name.as_bytes());
+            command.iter().skip(2).rposition(is_it).map(|at| at + 2)
+        };
+        let pattern = place("BY").and_then(|at| command.get(at + 1));
+        let is_own = match pattern {
+            None => false,
+            Some(_) if command[1] == crate::sorts::IN_ORDER => place("ALPHA").is_some(),
+            Some(pattern) => place("ALPHA").is_some() || !pattern.contains(&b'*'),
+        };
+        match place("LIMIT") {
+            _ if !is_own => Self::Exact,
+            None => Self::AnyOrder,
+            Some(_) => Self::Kind,
         }
     }
 
@@ -183,6 +204,14 @@ const KNOWN: &[Known] = &[
             names.iter().any(|name| starts_with(command, *name))
                 && command.len() > 3
                 && is_error(theirs, "ERR wrong number of arguments")
+        },
+    },
+    Known {
+        reason: "7.0 takes an error of an earlier command for one of a number that SORT reads",
+        is: |command, ours, theirs| {
+            (starts_with(command, &["SORT"]) || starts_with(command, &["SORT_RO"]))
+                && is_error(theirs, "ERR One or more scores")
+                && matches!(ours, Reply::Array(_))
         },
     },
     Known {

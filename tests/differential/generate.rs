@@ -24,6 +24,7 @@ const FAMILIES: &[&[Kind]] = &[
     crate::hyperloglogs::KINDS,
     crate::lists::KINDS,
     crate::zsets::KINDS,
+    crate::sorts::KINDS,
 ];
 
 /// Strings, keys of every type, and the server.

@@ -17,6 +17,7 @@ mod lists;
 mod pair;
 mod peer;
 mod shrink;
+mod sorts;
 mod step;
 mod words;
 mod zsets;

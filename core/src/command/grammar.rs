@@ -14,6 +14,7 @@
 //! | `(GET pattern)...` | once or more, each with its token |
 //! | `label=(a b)` | names the group, or the token, in COMMAND DOCS |
 //! | `a@6.2.0`, `[a]@6.2.0` | was brought by this version |
+//! | `a#1` | names keys that the second of the key specifications finds, which the entry lists |
 
 use std::borrow::Cow;
 
@@ -353,13 +354,17 @@ fn word(text: &'static str) -> (Symbol, usize) {
 }
 
 fn leaf(word: &'static str) -> Result<Argument, String> {
+    let (word, key_spec) = match word.split_once('#') {
+        Some((word, number)) => (word, Some(number.parse().map_err(|_| format!("`{word}#`?"))?)),
+        None => (word, None),
+    };
     let (name, kind) = word.split_once(':').unwrap_or((word, ""));
     let kind = match kind {
         "" if name == "key" => Kind::Key,
         "" => Kind::String,
         kind => Kind::parse(kind).ok_or_else(|| format!("`{word}` has an unknown type"))?,
     };
-    Ok(Argument::new(name, kind))
+    Ok(Argument { key_spec, ..Argument::new(name, kind) })
 }
 
 fn together(mut sequence: Vec<Argument>) -> Result<Argument, String> {

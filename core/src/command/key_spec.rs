@@ -13,6 +13,8 @@ pub(crate) enum Begin {
     Index(usize),
     /// After this word, which is looked for from `from` on; from the end backwards if negative.
     Keyword { keyword: &'static str, from: i32 },
+    /// Somewhere: the entry's `find_keys` knows.
+    Unknown,
 }
 
 /// Which words from there on are keys.
@@ -23,6 +25,8 @@ pub(crate) enum Find {
     Range { last: i32, step: usize, limit: usize },
     /// As many as the word at `index` says, from `first` on, every `step` words.
     Count { index: usize, first: usize, step: usize },
+    /// Some: the entry's `find_keys` knows.
+    Unknown,
 }
 
 /// One specification, as COMMAND INFO prints it.
@@ -55,6 +59,7 @@ impl KeySpec {
                 Some(place) => place + 1,
                 None => return true,
             },
+            Begin::Unknown => return true,
         };
         let (first, last, step) = match self.find {
             Find::Range { last, step, limit } => {
@@ -70,6 +75,7 @@ impl KeySpec {
                 }
                 (start + first, start + first + count * step, step)
             }
+            Find::Unknown => return true,
         };
         if last >= words.len() && matches!(self.find, Find::Count { .. }) {
             return false;

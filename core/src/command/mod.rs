@@ -31,6 +31,7 @@ mod pubsub;
 mod scan_options;
 mod server;
 mod set;
+mod sort;
 mod stats;
 mod stream;
 mod string;

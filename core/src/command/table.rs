@@ -239,6 +239,8 @@ pub(crate) struct Command {
     pub(crate) key_specs: &'static [KeySpec],
     /// Finds the keys of a request, if the key specifications cannot, or not how each is used.
     pub(crate) find_keys: Option<FindKeys>,
+    /// Whether a request reads keys whose names are made of values.
+    pub(crate) reads_keys_by_value: fn(&[&[u8]]) -> bool,
     /// How many words there may be, if the grammar tells it wrong; negative for "at least".
     pub(crate) arity: Option<i32>,
     pub(crate) subcommands: &'static [Command],
@@ -268,6 +270,7 @@ impl Command {
         key_notes: &[],
         key_specs: &[],
         find_keys: None,
+        reads_keys_by_value: |_| false,
         arity: None,
         subcommands: &[],
         help: &[],
@@ -406,6 +409,11 @@ impl Spec {
         found.unwrap_or_default().iter().map(|key| key.place).collect()
     }
 
+    /// Whether a request reads keys that are named by values, so that all keys have to be under lock.
+    pub(crate) fn reads_keys_by_value(&self, words: &[&[u8]]) -> bool {
+        (self.command.reads_keys_by_value)(words)
+    }
+
     /// The keys among the words with what is done with each. Nothing if the words do not fit.
     pub(crate) fn keys(&self, words: &[&[u8]]) -> Option<KeyPlaces> {
         match self.command.find_keys {
@@ -473,6 +481,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::server::COMMANDS],
     &[super::set::COMMANDS],
     &[super::stream::COMMANDS],
+    &[super::sort::COMMANDS],
     &[super::string::COMMANDS],
     &[super::transaction::COMMANDS],
     &[super::zset::COMMANDS],

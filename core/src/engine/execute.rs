@@ -97,6 +97,8 @@ impl Inner {
         let mut keys = self.locate_all(client.db, spec, words);
         let mut access = if keys.is_empty() {
             Access::nothing(&self.keyspace, time)
+        } else if spec.reads_keys_by_value(words) {
+            Access::all(&self.keyspace, time)
         } else {
             Access::keys(&self.keyspace, time, &mut keys)
         };

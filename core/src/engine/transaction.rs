@@ -180,6 +180,7 @@ impl<'a> Plan<'a> {
             plan.keys.extend(inner.locate_all(db, spec, words));
             plan.ends.push(plan.keys.len());
             plan.is_everything |= plan.keys.len() == before && !spec.leaves_keys_alone();
+            plan.is_everything |= spec.reads_keys_by_value(words);
         }
         plan
     }

@@ -212,6 +212,37 @@ pub(crate) fn settled(mut list: Quicklist, setting: i32) -> Result<Vec<u8>, Box<
     Err(boxed(list))
 }
 
+/// A list that is made element by element as a quicklist, and then is a listpack if it fits.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    list: Quicklist,
+    /// `list-max-listpack-size`.
+    setting: i32,
+}
+
+impl Builder {
+    /// A list without elements; `setting` is `list-max-listpack-size`.
+    pub(crate) fn new(setting: i32) -> Self {
+        Self { list: Quicklist::new(Fill::new(setting)), setting }
+    }
+
+    /// Adds an element at the tail.
+    pub(crate) fn push(&mut self, text: &[u8]) {
+        self.list.push(End::Tail, element(text));
+    }
+
+    /// The body of the list's record; `room` holds the bytes of a short one.
+    pub(crate) fn body(self, room: &mut Vec<u8>) -> NewBody<'_, Object> {
+        match settled(self.list, self.setting) {
+            Ok(bytes) => {
+                *room = bytes;
+                NewBody::Bytes(room)
+            }
+            Err(object) => NewBody::Boxed(object),
+        }
+    }
+}
+
 /// The bytes of the only chunk, if it is a listpack already or fits into this part of one.
 fn as_listpack(list: &Quicklist, fill: Fill, part: usize) -> Option<&[u8]> {
     let Chunk::Packed(packed) = list.only_chunk()? else { return None };

@@ -49,6 +49,7 @@ fn write_key_spec(out: &mut dyn ReplySink, spec: &KeySpec) {
             out.bulk(keyword.as_bytes());
             write_number(out, "startfrom", from.into());
         }
+        Begin::Unknown => write_part(out, "unknown", &[]),
     }
     out.bulk(b"find_keys");
     match spec.find {
@@ -60,6 +61,7 @@ fn write_key_spec(out: &mut dyn ReplySink, spec: &KeySpec) {
             let (index, first) = (("keynumidx", index as i64), ("firstkey", first as i64));
             write_part(out, "keynum", &[index, first, ("keystep", step as i64)]);
         }
+        Find::Unknown => write_part(out, "unknown", &[]),
     }
 }
 

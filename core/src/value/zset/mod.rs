@@ -198,6 +198,13 @@ fn unpack(record: &mut Record, seed: u64) {
     record.set_body(TAG, NewBody::Boxed(Box::new(Object::Zset(map))));
 }
 
+/// Makes a packed sorted set a large one whatever its size, as Redis does before it sorts one.
+pub(crate) fn make_large(record: &mut Record, limits: &Limits) {
+    if Zset::view(record).is_packed() {
+        unpack(record, limits.seed);
+    }
+}
+
 /// Makes a packed sorted set a large one if as many members as are about to be added do not fit, or
 /// if it is new and the first of them is too long. Redis looks no further ahead.
 pub(crate) fn make_ready(record: &mut Record, members: usize, first: &[u8], limits: &Limits) {
