@@ -3,7 +3,7 @@
 use crate::measure::{interleave, ns_per_op};
 use crate::redis::Redis;
 use crate::row::{Better, Report, Row};
-use crate::workload::{Chance, Commands, FEED, KEYS, Mix, VALUE, VALUE_LEN, key};
+use crate::workload::{Chance, Commands, FEED, KEYS, MAINTAIN_LOADED, Mix, VALUE, VALUE_LEN, key};
 use bytes::Bytes;
 use keyslot::{Engine, Session};
 
@@ -15,6 +15,7 @@ type Map = hashbrown::HashMap<Bytes, Bytes>;
 pub(crate) fn loaded_engine() -> Engine {
     let engine = Engine::default();
     (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE).expect("no cluster"));
+    while engine.maintain(MAINTAIN_LOADED) {}
     engine
 }
 

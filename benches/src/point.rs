@@ -2,7 +2,7 @@
 
 use crate::measure::{interleave, ns_per_op};
 use crate::row::{Better, Report, Row};
-use crate::workload::{Chance, KEYS, VALUE, key};
+use crate::workload::{Chance, KEYS, MAINTAIN_LOADED, VALUE, key};
 use bytes::Bytes;
 use dashmap::DashMap;
 use keyslot::Engine;
@@ -15,6 +15,7 @@ type Dash = DashMap<Bytes, Bytes>;
 fn engine() -> Engine {
     let engine = Engine::default();
     (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE).expect("no cluster"));
+    while engine.maintain(MAINTAIN_LOADED) {}
     engine
 }
 

@@ -17,6 +17,10 @@ pub(crate) fn key(number: usize) -> [u8; KEY_LEN] {
     key
 }
 
+/// The budget of upkeep that a host gives an engine once it is loaded: enough to lay its memory on
+/// huge pages.
+pub(crate) const MAINTAIN_LOADED: usize = 100_000;
+
 /// A sequence of numbers by chance (splitmix64), the same in every run.
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(pub(crate) u64);

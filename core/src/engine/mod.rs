@@ -149,6 +149,11 @@ impl Engine {
     /// much of what waits to be freed. Returns whether there is more to do at once. A host calls
     /// this from time to time, ten times a second say; a budget of 1,000 takes well under a
     /// millisecond.
+    ///
+    /// With a budget of 20,000 or more, a call that finds little to delete also moves memory to huge
+    /// pages, 2 MiB at a time, where the system has them. That can take some milliseconds and makes
+    /// look-ups quicker; a host may do it when it has loaded much, or leave it to the system, which
+    /// gets there by itself in minutes.
     pub fn maintain(&self, budget: usize) -> bool {
         let now_ms = self.inner.clock.unix_ms();
         if self.inner.env.sample_rates(now_ms) {
@@ -164,7 +169,8 @@ impl Engine {
         ]);
         self.inner.env.announce(&changes.notices, now_ms);
         self.inner.env.post.send();
-        self.inner.keyspace.free_some(budget) || expired.total() == budget
+        let more = self.inner.keyspace.free_some(budget) || expired.total() == budget;
+        more || arena::tidy(budget)
     }
 
     /// Bytes that the keys, their values and what finds them take, values on their way to be freed

@@ -1,7 +1,7 @@
 //! Small blocks for records and tables, packed without heads into slabs of huge pages.
 //!
 //! ```text
-//! chunk   2 MiB, aligned, from the system; a huge page where the system has them
+//! chunk   2 MiB, aligned, from the system; a huge page by and by, where the system has them
 //!   slab  64 KiB, aligned: | head | block | block | ... |     blocks of one size
 //! ```
 //! A record is looked up far more often than it is made, and with a million of them every look-up
@@ -10,8 +10,8 @@
 //!
 //! Sizes step by 8 bytes up to 1 KiB and by 64 up to 4 KiB; larger blocks come from the system's
 //! allocator. Threads are spread over stripes, each with a lock and slabs of its own; a block goes
-//! back to the stripe that its slab belongs to. A slab without blocks goes back to its chunk, a
-//! chunk without slabs to the system, except for one that is kept.
+//! back to the stripe that its slab belongs to. A slab without blocks goes back to its chunk, and a
+//! chunk without slabs, by [`tidy`], to the system.
 //!
 //! Built with `--cfg keyslot_plain_allocation`, all blocks come from the system's allocator, so
 //! that a sanitizer sees each of them.
@@ -158,6 +158,12 @@ pub(super) unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
     }
 }
 
+/// Gives memory that nobody uses back to the system, and lays what is in use on huge pages where
+/// `budget` allows for steps of several milliseconds. Returns whether there may be more to do.
+pub(crate) fn tidy(budget: usize) -> bool {
+    chunk::tidy(budget)
+}
+
 /// Bytes in blocks of slabs that are handed out, in the whole process.
 pub(crate) fn block_bytes() -> usize {
     ARENA.iter().map(|stripe| stripe.lock().block_bytes).sum()
@@ -220,6 +226,16 @@ mod tests {
             }
             held.into_iter().for_each(Held::give);
         }
+    }
+
+    #[test]
+    fn blocks_stay_as_they_are_while_chunks_are_tidied() {
+        let take = |number: usize| Held::take(1_000, 8, number as u8);
+        let held: Vec<Held> = (0..10_000).map(take).collect();
+        while tidy(usize::MAX) {}
+        held.into_iter().for_each(Held::give);
+        while tidy(1) {}
+        (0..10_000).map(take).for_each(Held::give);
     }
 
     #[test]
