@@ -203,7 +203,8 @@ impl Pair {
                 let range =
                     [words(&["ZRANGE"]), vec![key.to_vec()], words(&["0", "-1", "WITHSCORES"])];
                 let range = Step::one(range.concat());
-                self.send(&looks.chain([range]).collect::<Vec<_>>())?;
+                let list = [words(&["LRANGE"]), vec![key.to_vec()], words(&["0", "-1"])].concat();
+                self.send(&looks.chain([range, Step::one(list)]).collect::<Vec<_>>())?;
             }
         }
         self.compare(&words(&["DEBUG", "DIGEST"]))?;

@@ -140,16 +140,30 @@ fn object(call: &mut Call<'_, '_>, key: &[u8]) -> Result<(), Error> {
     let line = with_record(call, key, |record| {
         let record = record.ok_or(Error::NO_SUCH_KEY)?;
         Ok::<_, Error>(format!(
-            "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+            "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
             std::ptr::from_ref(record),
             value::encoding(record),
             dump::serialized_len(record),
             record.clock(),
             now.wrapping_sub(record.clock()) & CLOCK_MAX,
+            nodes_of(record),
         ))
     })?;
     call.out.status(&line);
     Ok(())
+}
+
+/// What is said of a quicklist in addition.
+fn nodes_of(record: &Record) -> String {
+    let Ok(list) = list::read(record) else { return String::new() };
+    let Some(nodes) = list::nodes(list) else { return String::new() };
+    format!(
+        " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{}",
+        nodes.count,
+        list.len() as f64 / nodes.count as f64,
+        nodes.setting,
+        nodes.bytes,
+    )
 }
 
 /// A digest that mixes parts in an order, or sums them up in none. The way of DEBUG DIGEST in

@@ -338,7 +338,13 @@ impl<'a> Listpack<'a> {
     /// The place after an element's, which is the end after the last.
     #[inline]
     pub(crate) fn end_of(self, at: At) -> At {
-        at + self.head(at).size()
+        // Short texts and small numbers are most of what is walked over.
+        at + match self.bytes[at] {
+            0..0x80 => 2,
+            first @ 0x80..0xc0 => usize::from(first & 0x3f) + 2,
+            0xc0..0xe0 => 3,
+            0xe0.. => self.head(at).size(),
+        }
     }
 
     /// The next element's place.

@@ -64,6 +64,11 @@ impl Fill {
         Self { setting, plain_from: Self::PLAIN_FROM }
     }
 
+    /// The setting, as far as it means anything.
+    pub(crate) fn setting(self) -> i16 {
+        self.setting
+    }
+
     /// Bytes of a chunk in Redis, and elements, at most.
     pub(crate) fn bounds(self) -> (usize, usize) {
         match self.setting {

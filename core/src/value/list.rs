@@ -142,6 +142,23 @@ pub(crate) fn encoding(list: List<'_>) -> &'static str {
     }
 }
 
+/// How Redis would keep a list, as DEBUG OBJECT tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nodes {
+    pub(crate) count: usize,
+    /// `list-max-listpack-size` when it became a quicklist.
+    pub(crate) setting: i16,
+    pub(crate) bytes: usize,
+}
+
+/// The nodes of a quicklist; none if it is a listpack.
+pub(crate) fn nodes(list: List<'_>) -> Option<Nodes> {
+    let List::Chunked(list) = list else { return None };
+    let bytes = list.chunks().map(Chunk::size).sum();
+    let nodes = Nodes { count: list.chunk_count(), setting: list.fill().setting(), bytes };
+    (list.fill() != Fill::WHOLE).then_some(nodes)
+}
+
 fn boxed(list: Quicklist) -> Box<Object> {
     Box::new(Object::List(list))
 }
@@ -343,5 +360,141 @@ pub(crate) fn remove_equal(
     match chunked(record) {
         Some(list) => list.remove_equal(wanted, limit, backwards),
         None => listpack::remove_equal(record, wanted, limit, backwards),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn empty() -> Record {
+        Record::new(b"key", TAG, EMPTY, None, 0)
+    }
+
+    fn texts(record: &Record) -> Vec<Vec<u8>> {
+        read(record).unwrap().iter().map(Element::to_vec).collect()
+    }
+
+    #[test]
+    fn a_long_listpack_is_not_inside_its_record() {
+        let mut record = empty();
+        let text = [b'x'; 97];
+        for number in 1..=80 {
+            push_all(&mut record, End::Head, &[&text], -2);
+            let is_inside = matches!(record.body(), Body::Bytes(_));
+            assert_eq!(is_inside, number <= 10, "{number}");
+            assert_eq!(encoding(read(&record).unwrap()), "listpack");
+        }
+        for number in (1..80).rev() {
+            remove_at_end(&mut record, End::Tail, number + 1, 1);
+            settle(&mut record, -2);
+            let is_inside = matches!(record.body(), Body::Bytes(_));
+            assert_eq!(is_inside, number <= 5, "{number}");
+        }
+    }
+
+    #[test]
+    fn another_type_is_refused() {
+        let record = Record::new(b"key", Type::String as u8, NewBody::Bytes(b"text"), None, 0);
+        assert_eq!(read(&record).err(), Some(Error::WRONG_TYPE));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(bool, Vec<Vec<u8>>),
+        Insert(prop::sample::Index, bool, Vec<u8>),
+        Replace(prop::sample::Index, Vec<u8>),
+        Remove(prop::sample::Index, usize),
+        RemoveEqual(prop::sample::Index, usize, bool),
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            4 => (0u8..20).prop_map(|number| number.to_string().into()),
+            4 => prop::collection::vec(any::<u8>(), 0..200),
+            1 => (500usize..3_000).prop_map(|len| vec![b'x'; len]),
+        ]
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let place = any::<prop::sample::Index>;
+        prop_oneof![
+            3 => (any::<bool>(), prop::collection::vec(text(), 1..6))
+                .prop_map(|(head, texts)| Step::Push(head, texts)),
+            2 => (place(), any::<bool>(), text())
+                .prop_map(|(at, behind, text)| Step::Insert(at, behind, text)),
+            1 => (place(), text()).prop_map(|(at, text)| Step::Replace(at, text)),
+            2 => (place(), 0usize..20).prop_map(|(at, count)| Step::Remove(at, count)),
+            1 => (place(), 1usize..3, any::<bool>())
+                .prop_map(|(at, limit, backwards)| Step::RemoveEqual(at, limit, backwards)),
+        ]
+    }
+
+    fn apply(record: &mut Record, twin: &mut Vec<Vec<u8>>, step: Step, setting: i32) {
+        match step {
+            Step::Push(head, texts) => {
+                let words: Vec<_> = texts.iter().map(|text| &text[..]).collect();
+                push_all(record, if head { End::Head } else { End::Tail }, &words, setting);
+                for text in texts {
+                    twin.insert(if head { 0 } else { twin.len() }, text);
+                }
+            }
+            _ if twin.is_empty() => {}
+            Step::Insert(at, behind, text) => {
+                let at = at.index(twin.len());
+                prepare(record, setting, 1, text.len());
+                insert(record, at, behind, element(&text));
+                twin.insert(at + usize::from(behind), text);
+            }
+            Step::Replace(at, text) => {
+                let at = at.index(twin.len());
+                prepare(record, setting, 1, text.len());
+                assert!(replace(record, at, element(&text)));
+                settle(record, setting);
+                twin[at] = text;
+            }
+            Step::Remove(at, count) => {
+                let at = at.index(twin.len());
+                remove(record, at, count);
+                settle(record, setting);
+                twin.drain(at..twin.len().min(at + count));
+            }
+            Step::RemoveEqual(at, limit, backwards) => {
+                let wanted = twin[at.index(twin.len())].clone();
+                let gone = remove_equal(record, element(&wanted), limit, backwards);
+                settle(record, setting);
+                for _ in 0..gone {
+                    let mut places = (0..twin.len()).filter(|&at| twin[at] == wanted);
+                    let at = if backwards { places.next_back() } else { places.next() };
+                    twin.remove(at.expect("it was found"));
+                }
+                assert!(gone == limit || !twin.contains(&wanted));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_sequence(
+            setting in prop_oneof![Just(-2), Just(-1), 0i32..9],
+            steps in prop::collection::vec(step(), 1..60),
+        ) {
+            let (mut record, mut twin) = (empty(), Vec::new());
+            for step in steps {
+                apply(&mut record, &mut twin, step, setting);
+                prop_assert_eq!(&texts(&record), &twin);
+                let list = read(&record).unwrap();
+                prop_assert_eq!(list.len(), twin.len());
+                prop_assert_eq!(list.is_empty(), twin.is_empty());
+                let last = list.at_end(End::Tail).map(Element::to_vec);
+                prop_assert_eq!(last.as_ref(), twin.last());
+                let back: Vec<_> = list
+                    .iter_from(twin.len().saturating_sub(1), true)
+                    .map(Element::to_vec)
+                    .collect();
+                prop_assert!(back.iter().rev().eq(&twin));
+            }
+        }
     }
 }

@@ -137,3 +137,168 @@ fn into_restored(list: Quicklist, limits: &Limits) -> Restored<'static> {
         Err(object) => Restored::Boxed(list::TAG, Some(object)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{self as payload, BAD_DATA, RDB_VERSION, seal};
+    use super::*;
+    use crate::error::Error;
+    use crate::structs::listpack::Scratch;
+    use proptest::prelude::*;
+
+    const LIMITS: Limits = Limits { string_len: 1 << 20, ..Limits::DEFAULT };
+
+    fn record_of(texts: &[&[u8]], setting: i32) -> Record {
+        let mut record = Record::new(b"key", list::TAG, list::EMPTY, None, 0);
+        list::push_all(&mut record, End::Tail, texts, setting);
+        record
+    }
+
+    fn payload_of(record: &Record) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        payload::dump(record, RDB_VERSION, &mut bytes);
+        bytes
+    }
+
+    fn sealed(value: &[u8]) -> Vec<u8> {
+        let mut payload = value.to_vec();
+        seal(RDB_VERSION, 0, &mut payload);
+        payload
+    }
+
+    fn record_from(payload: &[u8], limits: &Limits) -> Result<Record, Error> {
+        let mut value = payload::restore(payload, limits)?;
+        let (tag, body) = value.take();
+        Ok(Record::new(b"key", tag, body, None, 0))
+    }
+
+    /// The elements with a blank behind each, and the encoding.
+    fn restored(value: &[u8], limits: &Limits) -> Result<(String, &'static str), Error> {
+        let record = record_from(&sealed(value), limits)?;
+        let list = list::read(&record)?;
+        let mut text = String::new();
+        for element in list.iter() {
+            text += &String::from_utf8_lossy(element.text(&mut Scratch::new()));
+            text += " ";
+        }
+        Ok((text, list::encoding(list)))
+    }
+
+    /// `RPUSH l a 5 bb -4096`, and the same with `list-max-listpack-size 2`, as redis-server 7.0
+    /// dumps them.
+    #[test]
+    fn payloads_are_those_of_redis() {
+        let texts = [&b"a"[..], b"5", b"bb", b"-4096"];
+        for (setting, value) in [
+            (-2, &b"\x12\x01\x02\x13\x13\0\0\0\x04\0\x81a\x02\x05\x01\x82bb\x03\xd0\0\x02\xff"[..]),
+            (
+                2,
+                b"\x12\x02\x02\x0c\x0c\0\0\0\x02\0\x81a\x02\x05\x01\xff\
+                  \x02\x0e\x0e\0\0\0\x02\0\x82bb\x03\xd0\0\x02\xff",
+            ),
+        ] {
+            let payload = payload_of(&record_of(&texts, setting));
+            assert_eq!(payload[..payload.len() - 10], *value, "{}", payload.escape_ascii());
+            let limits = Limits { list_size: setting, ..LIMITS };
+            let encoding = if setting == 2 { "quicklist" } else { "listpack" };
+            assert_eq!(restored(value, &limits), Ok(("a 5 bb -4096 ".into(), encoding)));
+        }
+    }
+
+    #[test]
+    fn every_form_that_was_is_read() {
+        const ZIPLIST: &[u8] = b"\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf6\xff";
+        let ziplist = [b"\x0a\x10", ZIPLIST].concat();
+        let ziplists = [b"\x0e\x02\x10", ZIPLIST, b"\x10", ZIPLIST].concat();
+        let nodes = b"\x12\x02\x01\x05hello\x02\x0a\x0a\0\0\0\x01\0\x81x\x02\xff";
+        for (value, texts, encoding) in [
+            (&b"\x01\x03\x01a\xc0\x05\x03abc"[..], "a 5 abc ", "listpack"),
+            (&ziplist, "a 5 ", "listpack"),
+            (&ziplists, "a 5 a 5 ", "quicklist"),
+            (nodes, "hello x ", "quicklist"),
+            (b"\x12\x01\x01\x05hello", "hello ", "quicklist"),
+            // An empty node is passed over.
+            (
+                b"\x12\x02\x02\x07\x07\0\0\0\0\0\xff\x02\x09\x09\0\0\0\x01\0\x01\x01\xff",
+                "1 ",
+                "listpack",
+            ),
+            // A number that was written as a text is a number.
+            (b"\x12\x01\x02\x0a\x0a\0\0\0\x01\0\x817\x02\xff", "7 ", "listpack"),
+        ] {
+            let expected = Ok((texts.to_owned(), encoding));
+            assert_eq!(restored(value, &LIMITS), expected, "{}", value.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_number_that_came_as_a_text_is_found_as_a_number() {
+        let payload = sealed(b"\x12\x01\x02\x0a\x0a\0\0\0\x01\0\x817\x02\xff");
+        let mut record = record_from(&payload, &LIMITS).unwrap();
+        assert_eq!(list::remove_equal(&mut record, element(b"7"), 1, false), 1);
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused() {
+        for value in [
+            &b"\x01\0"[..],                                           // no elements
+            b"\x01\x02\x01a",                                         // one is missing
+            b"\x01\x01\x01ab",                                        // something behind
+            b"\x01\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a",         // more than there can be
+            b"\x0a\x0b\x0b\0\0\0\x0a\0\0\0\0\0\xff",                  // an empty ziplist
+            b"\x0a\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x04\xf6\xff", // a wrong length backwards
+            b"\x0e\0",                                                // no nodes
+            b"\x0e\x01\x03abc",                                       // a node that is none
+            b"\x12\0",                                                // no nodes
+            b"\x12\x01\x02\x07\x07\0\0\0\0\0\xff",                    // an empty one alone
+            b"\x12\x01\x03\x01a",                                     // of no kind
+            b"\x12\x01\x02\x0a\x0a\0\0\0\x02\0\x81x\x02\xff",         // a wrong count
+            b"\x12\x02\x01\x01a",                                     // one is missing
+        ] {
+            assert_eq!(restored(value, &LIMITS), Err(BAD_DATA), "{}", value.escape_ascii());
+        }
+    }
+
+    fn texts() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let text = prop_oneof![
+            4 => prop::collection::vec(any::<u8>(), 0..30),
+            2 => any::<i64>().prop_map(|number| number.to_string().into()),
+            1 => (1_000usize..5_000).prop_map(|len| vec![b'x'; len]),
+        ];
+        prop::collection::vec(text, 1..40)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_dumped_is_restored(texts in texts(), setting in -5i32..20) {
+            let texts: Vec<_> = texts.iter().map(|text| &text[..]).collect();
+            let record = record_of(&texts, setting);
+            let payload = payload_of(&record);
+            let limits = Limits { list_size: setting, ..LIMITS };
+            let again = record_from(&payload, &limits).unwrap();
+            prop_assert_eq!(payload_of(&again), payload);
+            let elements = |record: &Record| -> Vec<_> {
+                list::read(record).unwrap().iter().map(Element::to_vec).collect()
+            };
+            prop_assert_eq!(elements(&again), texts);
+        }
+
+        #[test]
+        fn a_changed_payload_does_not_make_it_panic(
+            texts in texts(),
+            setting in -5i32..20,
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let texts: Vec<_> = texts.iter().map(|text| &text[..]).collect();
+            let payload = payload_of(&record_of(&texts, setting));
+            let mut value = payload[..payload.len() - 10].to_vec();
+            let at = at.index(value.len());
+            value[at] = byte;
+            let _ = record_from(&sealed(&value), &LIMITS);
+            value.truncate(cut.index(value.len() + 1));
+            let _ = record_from(&sealed(&value), &LIMITS);
+        }
+    }
+}
