@@ -105,6 +105,7 @@ fn memory_is_counted_as_the_allocator_counts_it() {
         deletions(shards);
         databases(shards);
         hashes(shards);
+        lists(shards);
     }
 }
 
@@ -197,4 +198,34 @@ fn hashes(shards: usize) {
         mix.call(&[b"HDEL", b"large", &name(number)]);
     }
     mix.check("a tenth of it");
+}
+
+fn lists(shards: usize) {
+    let mut mix = Mix::new(shards);
+    for number in 0..20_000 {
+        let texts = vec![&b"some element"[..]; spread(number) as usize % 100];
+        mix.call(&[&[b"RPUSH", &name(number)[..], b"first"], &texts[..]].concat());
+    }
+    mix.check("small lists");
+    for number in 0..200_000 {
+        let end: &[u8] = if number % 3 == 0 { b"LPUSH" } else { b"RPUSH" };
+        let text = vec![b'v'; spread(number) as usize % 100];
+        mix.call(&[end, b"long", &text, &name(number)]);
+    }
+    mix.check("a long list");
+    for number in (0..200_000).step_by(200) {
+        mix.call(&[b"LINSERT", b"long", b"BEFORE", &name(number), &name(number)]);
+        mix.call(&[b"LSET", b"long", number.to_string().as_bytes(), &[b'x'; 500]]);
+    }
+    for element in 0..60 {
+        mix.call(&[b"LREM", b"long", b"-1000", &vec![b'v'; element]]);
+    }
+    mix.check("a long list with a part of it removed");
+    mix.call(&[b"LTRIM", b"long", b"-100000", b"-1"]);
+    mix.check("a part of it");
+    mix.call(&[b"CONFIG", b"SET", b"list-max-listpack-size", b"1"]);
+    for number in 0..50_000 {
+        mix.call(&[b"RPUSH", b"nodes", &name(number)]);
+    }
+    mix.check("a list of elements by themselves");
 }
