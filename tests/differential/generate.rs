@@ -21,6 +21,7 @@ pub(crate) type Kind = (u64, fn(&mut Generator) -> Step);
 const FAMILIES: &[&[Kind]] = &[
     KINDS,
     crate::bitmaps::KINDS,
+    crate::geo::KINDS,
     crate::hyperloglogs::KINDS,
     crate::lists::KINDS,
     crate::zsets::KINDS,

@@ -12,6 +12,7 @@ mod bitmaps;
 mod chance;
 mod compare;
 mod generate;
+mod geo;
 mod hyperloglogs;
 mod lists;
 mod pair;

@@ -204,9 +204,9 @@ impl Generator {
         command
     }
 
-    /// A key that goes into a combination.
+    /// A key that goes into a combination: plain sets do, too.
     fn combined_key(&mut self) -> Vec<u8> {
-        self.zset_key()
+        if self.chance.one_in(4) { Group::Set.key(&mut self.chance) } else { self.zset_key() }
     }
 
     fn zset_random(&mut self) -> Command {

@@ -14,6 +14,7 @@ mod dump;
 mod environment;
 mod expire_arguments;
 mod figures;
+mod geo;
 mod glob;
 mod grammar;
 mod hash;

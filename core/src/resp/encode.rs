@@ -1,6 +1,6 @@
 //! Writes replies, and a client's requests, as RESP bytes. What to write is the caller's.
 
-use super::number::{DoubleText, write_i64};
+use super::number::{DoubleText, write_f64_human, write_i64};
 use super::{Protocol, ReplySink};
 use crate::error::Error;
 
@@ -175,6 +175,15 @@ impl ReplySink for Encoder {
         match self.protocol {
             Protocol::Resp2 => self.bulk(text.as_bytes()),
             Protocol::Resp3 => self.line(b',', text.as_bytes()),
+        }
+    }
+
+    fn human_double(&mut self, value: f64) {
+        let mut text = Vec::new();
+        write_f64_human(value, &mut text);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(&text),
+            Protocol::Resp3 => self.line(b',', &text),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where a handler writes its reply. The RESP encoders, the C reply tree and the Python object
 //! builder are all sinks; a handler does not know which one it feeds.
 
+use super::number::write_f64_human;
 use crate::error::Error;
 
 /// The version of the protocol that a session speaks.
@@ -54,6 +55,18 @@ pub trait ReplySink {
     fn attribute(&mut self, pairs: usize);
     /// A double, printed as Redis prints it.
     fn double(&mut self, value: f64);
+    /// A double without an exponent and with up to 17 places, as Redis prints coordinates. Where RESP3
+    /// has a number it is the same double.
+    fn human_double(&mut self, value: f64) {
+        match self.protocol() {
+            Protocol::Resp2 => {
+                let mut text = Vec::new();
+                write_f64_human(value, &mut text);
+                self.bulk(&text);
+            }
+            Protocol::Resp3 => self.double(value),
+        }
+    }
     /// A boolean.
     fn boolean(&mut self, value: bool);
     /// An integer of any size, in decimal digits.

@@ -1,6 +1,7 @@
 //! The types by their Redis names, with their encodings private. Knows no key, no time, no command.
 
 pub(crate) mod dump;
+pub(crate) mod geo;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod limits;

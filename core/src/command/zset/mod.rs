@@ -12,6 +12,9 @@ mod remove;
 mod reply;
 mod store;
 
+pub(super) use add::Addition;
+pub(super) use store::store_under;
+
 use super::table::{Command, Deprecation, Group, flag, key_use};
 
 pub(super) const COMMANDS: &[Command] = &[

@@ -48,6 +48,13 @@ pub fn write_f64(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(DoubleText::new(value).as_bytes());
 }
 
+/// Appends `value` without an exponent, with at most 17 places and no zeros at the end, never `-0`.
+pub(crate) fn write_f64_human(value: f64, out: &mut Vec<u8>) {
+    let text = format!("{value:.17}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    out.extend_from_slice(if text == "-0" { b"0" } else { text.as_bytes() });
+}
+
 /// Appends `value` with up to 17 digits, as C's `%.17g` prints it.
 pub(crate) fn write_f64_17(value: f64, out: &mut Vec<u8>) {
     if !value.is_finite() || value == 0.0 {
