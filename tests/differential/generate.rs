@@ -24,6 +24,7 @@ const FAMILIES: &[&[Kind]] = &[
     crate::geo::KINDS,
     crate::hyperloglogs::KINDS,
     crate::lists::KINDS,
+    crate::stream_type::KINDS,
     crate::zsets::KINDS,
     crate::sorts::KINDS,
 ];

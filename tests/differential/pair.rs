@@ -4,6 +4,7 @@
 use crate::compare::{SEAL_LEN, agree, sorted};
 use crate::peer::{Keyslot, Peer, Redis};
 use crate::step::{Command, Line, Step, words};
+use crate::stream_payload::for_older_server;
 use bytes::Bytes;
 use keyslot::resp::Reply;
 use std::collections::BTreeSet;
@@ -194,6 +195,13 @@ impl Pair {
             let (_, keys) = self.compare(&words(&["KEYS", "*"]))?;
             let Reply::Array(keys) = keys else { continue };
             for key in sorted(&keys) {
+                if let (_, Reply::Status(kind)) = self.both(&words(&[b"TYPE", key]))?
+                    && kind == "stream"
+                {
+                    self.compare(&words(&[b"DUMP", key]))?;
+                    let about = [&b"XINFO"[..], b"STREAM", key, b"FULL", b"COUNT", b"0"];
+                    self.compare(&words(&about))?;
+                }
                 let look = ["TYPE", "GET", "PTTL", "EXPIRETIME"].map(|name| vec![name.into()]);
                 let inside = ["ENCODING", "REFCOUNT"].map(|sub| words(&["OBJECT", sub]));
                 let looks = look.into_iter().chain(inside).map(|start: Command| {
@@ -259,7 +267,8 @@ fn is_small_integer(payload: &[u8]) -> bool {
 /// of the RDB format that it writes itself.
 fn resealed(payload: &[u8]) -> Vec<u8> {
     const RDB_VERSION: u16 = 10;
-    let mut payload = payload[..payload.len() - SEAL_LEN].to_vec();
+    let value = &payload[..payload.len() - SEAL_LEN];
+    let mut payload = for_older_server(value).unwrap_or_else(|| value.to_vec());
     payload.extend_from_slice(&RDB_VERSION.to_le_bytes());
     let checksum = crc64(&payload);
     payload.extend_from_slice(&checksum.to_le_bytes());

@@ -13,6 +13,7 @@ mod chance;
 mod compare;
 mod generate;
 mod geo;
+mod group_replies;
 mod hyperloglogs;
 mod lists;
 mod pair;
@@ -20,6 +21,8 @@ mod peer;
 mod shrink;
 mod sorts;
 mod step;
+mod stream_payload;
+mod stream_type;
 mod words;
 mod zsets;
 
