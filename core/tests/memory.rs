@@ -106,6 +106,7 @@ fn memory_is_counted_as_the_allocator_counts_it() {
         databases(shards);
         hashes(shards);
         lists(shards);
+        streams(shards);
     }
 }
 
@@ -228,4 +229,36 @@ fn lists(shards: usize) {
         mix.call(&[b"RPUSH", b"nodes", &name(number)]);
     }
     mix.check("a list of elements by themselves");
+}
+
+fn streams(shards: usize) {
+    let mut mix = Mix::new(shards);
+    for number in 0..20_000 {
+        let (key, value) = (name(number % 2_000), name(number));
+        mix.call(&[b"XADD", &key, b"*", b"field", &value]);
+    }
+    mix.check("many streams of few entries");
+    let mut mix = Mix::new(shards);
+    let value = [b'v'; 500];
+    for number in 0..50_000 {
+        let len = spread(number) as usize % 100 * if number % 50 == 0 { 5 } else { 1 };
+        mix.call(&[b"XADD", b"s", b"*", b"field", &value[..len], b"number", b"17"]);
+    }
+    mix.check("a stream of many entries");
+    mix.call(&[b"XGROUP", b"CREATE", b"s", b"g", b"0"]);
+    // Few at a time, lest the sink grows.
+    for number in 0..450 {
+        let consumer = [b"a", b"b", b"c"][number % 3];
+        let read = [&b"XREADGROUP"[..], b"GROUP", b"g", consumer, b"COUNT", b"100"];
+        mix.call(&[&read[..], &[b"STREAMS", b"s", b">"]].concat());
+    }
+    mix.check("entries that wait for their consumers");
+    mix.call(&[b"XTRIM", b"s", b"MAXLEN", b"10000"]);
+    for _ in 0..300 {
+        let claim = [&b"XAUTOCLAIM"[..], b"s", b"g", b"a", b"0", b"-", b"COUNT", b"100"];
+        mix.call(&[&claim[..], &[b"JUSTID"]].concat());
+    }
+    mix.check("what is left after a trim and claims");
+    mix.call(&[b"COPY", b"s", b"t"]);
+    mix.check("a stream and its copy");
 }

@@ -8,6 +8,7 @@ mod info;
 mod pending;
 mod range;
 mod read;
+mod release;
 mod reply;
 
 use super::call::Call;
@@ -35,6 +36,16 @@ pub(super) const COMMANDS: &[Command] = &[
         keys: &[UPDATE],
         handler: group::xack,
         ..entry("xack")
+    },
+    Command {
+        summary: "Acknowledges and deletes one or multiple messages for a stream consumer group.",
+        since: "8.2.0",
+        complexity: "O(1) for each message ID processed.",
+        flags: flag::WRITE | flag::FAST,
+        grammar: "key group condition=[KEEPREF | DELREF | ACKED] IDS ids=(numids:integer id...)",
+        keys: &[DELETE],
+        handler: release::xackdel,
+        ..entry("xackdel")
     },
     Command {
         summary: "Appends a new message to a stream. Creates the key if it doesn't exist.",
@@ -99,6 +110,17 @@ pub(super) const COMMANDS: &[Command] = &[
         ..entry("xdel")
     },
     Command {
+        summary: "Deletes one or multiple entries from the stream.",
+        since: "8.2.0",
+        complexity: "O(1) for each single item to delete in the stream, regardless of the stream \
+                     size.",
+        flags: flag::WRITE | flag::FAST,
+        grammar: "key condition=[KEEPREF | DELREF | ACKED] IDS ids=(numids:integer id...)",
+        keys: &[DELETE],
+        handler: release::xdelex,
+        ..entry("xdelex")
+    },
+    Command {
         name: "xgroup",
         summary: "A container for consumer groups commands.",
         since: "5.0.0",
@@ -159,7 +181,8 @@ pub(super) const COMMANDS: &[Command] = &[
                      the BLOCK option is used, XADD will pay O(M) time in order to serve the M \
                      clients blocked on the stream getting new data.",
         flags: flag::READONLY | flag::BLOCKING,
-        grammar: "[COUNT count:integer] [BLOCK milliseconds:integer] STREAMS streams=(key... id...)",
+        grammar: "[COUNT count:integer] [BLOCK milliseconds:integer] STREAMS streams=(key... \
+             id...)",
         keys: &[RO],
         find_keys: Some(read::keys_of_read),
         handler: read::xread,

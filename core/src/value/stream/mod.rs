@@ -145,6 +145,20 @@ impl Stream {
         true
     }
 
+    /// Whether a group has not acknowledged an entry, or has yet to come to it.
+    pub(crate) fn is_referenced(&self, id: StreamId) -> bool {
+        self.groups().any(|group| group.last_id < id || group.pending(id).is_some())
+    }
+
+    /// Makes all groups forget that they have not acknowledged an entry.
+    pub(crate) fn forget(&mut self, id: StreamId) {
+        for group in &mut self.groups.list {
+            self.groups.bytes -= group.footprint();
+            group.acknowledge(id);
+            self.groups.bytes += group.footprint();
+        }
+    }
+
     /// Bytes that the stream takes from the allocator, itself included.
     #[inline]
     pub(crate) fn footprint(&self) -> usize {
