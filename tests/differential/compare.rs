@@ -28,6 +28,8 @@ enum Rule {
     Scores,
     /// The same in any order.
     ScoresInAnyOrder,
+    /// Fields with values, in any order.
+    FieldsInAnyOrder,
     /// As many members, whichever they are.
     Chosen,
     /// What is known of groups of a stream, but for what the clocks say.
@@ -45,7 +47,9 @@ impl Rule {
                 Self::Near(TOLERANCE_MS / 1000)
             }
             (b"PTTL" | b"PEXPIRETIME", _) => Self::Near(TOLERANCE_MS),
-            (b"KEYS", _) => Self::AnyOrder,
+            (b"KEYS" | b"HKEYS" | b"HVALS", _) => Self::AnyOrder,
+            (b"HGETALL" | b"HSCAN", _) => Self::FieldsInAnyOrder,
+            (b"HRANDFIELD", _) => Self::Chosen,
             (b"DUMP", _) => Self::Payload,
             (b"XPENDING" | b"XINFO", _) => Self::Groups,
             (b"HELLO", _) => Self::Greeting,
@@ -97,8 +101,9 @@ impl Rule {
                     return Some(ours) == normal_form(theirs);
                 }
                 let is_packed = theirs.len() < ours.len();
-                is_packed || ours == theirs || have_scores(ours, theirs)
+                is_packed || ours == theirs || have_scores(ours, theirs) || are_tables(ours, theirs)
             }
+            (Self::FieldsInAnyOrder, ours, theirs) => same_fields(ours, theirs),
             (Self::Scores, ours, theirs) => same_scores(ours, theirs),
             (Self::ScoresInAnyOrder, Reply::Array(ours), Reply::Array(theirs)) => {
                 ours.first() == theirs.first() && pairs(ours) == pairs(theirs)
@@ -173,6 +178,37 @@ fn pairs(reply: &[Reply]) -> BTreeSet<(Vec<u8>, Option<u64>)> {
 fn have_scores(ours: &[u8], theirs: &[u8]) -> bool {
     const TYPE_ZSET_LISTPACK: u8 = 17;
     [ours, theirs].iter().all(|payload| payload.first() == Some(&TYPE_ZSET_LISTPACK))
+}
+
+/// Whether both payloads are of hashes that list fields in an order of the server's own.
+fn are_tables(ours: &[u8], theirs: &[u8]) -> bool {
+    const TYPE_HASH: u8 = 4;
+    ours.len() == theirs.len() && [ours, theirs].iter().all(|it| it.first() == Some(&TYPE_HASH))
+}
+
+/// Whether two replies to HGETALL or HSCAN are the same but for the order of fields.
+fn same_fields(ours: &Reply, theirs: &Reply) -> bool {
+    fn fields(reply: &Reply) -> Option<BTreeSet<[&[u8]; 2]>> {
+        match reply {
+            Reply::Map(pairs) => {
+                pairs.iter().map(|(field, value)| Some([text(field)?, text(value)?])).collect()
+            }
+            Reply::Array(parts) => {
+                let (pairs, _) = parts.as_chunks::<2>();
+                pairs.iter().map(|[field, value]| Some([text(field)?, text(value)?])).collect()
+            }
+            _ => None,
+        }
+    }
+    match (ours, theirs) {
+        (Reply::Array(our_page), Reply::Array(their_page))
+            if let ([our_cursor, ours @ Reply::Array(_)], [their_cursor, theirs]) =
+                (&our_page[..], &their_page[..]) =>
+        {
+            our_cursor == their_cursor && same_fields(ours, theirs)
+        }
+        _ => fields(ours).is_some() && fields(ours) == fields(theirs),
+    }
 }
 
 /// Whether a field of HELLO's is of the server's own.

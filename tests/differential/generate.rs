@@ -22,6 +22,7 @@ const FAMILIES: &[&[Kind]] = &[
     KINDS,
     crate::bitmaps::KINDS,
     crate::geo::KINDS,
+    crate::hashes::KINDS,
     crate::hyperloglogs::KINDS,
     crate::lists::KINDS,
     crate::stream_type::KINDS,

@@ -212,7 +212,9 @@ impl Pair {
                     [words(&["ZRANGE"]), vec![key.to_vec()], words(&["0", "-1", "WITHSCORES"])];
                 let range = Step::one(range.concat());
                 let list = [words(&["LRANGE"]), vec![key.to_vec()], words(&["0", "-1"])].concat();
-                self.send(&looks.chain([range, Step::one(list)]).collect::<Vec<_>>())?;
+                let fields = [words(&["HGETALL"]), vec![key.to_vec()]].concat();
+                let whole = [range, Step::one(list), Step::one(fields)];
+                self.send(&looks.chain(whole).collect::<Vec<_>>())?;
             }
         }
         self.compare(&words(&["DEBUG", "DIGEST"]))?;

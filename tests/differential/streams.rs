@@ -14,6 +14,7 @@ mod compare;
 mod generate;
 mod geo;
 mod group_replies;
+mod hashes;
 mod hyperloglogs;
 mod lists;
 mod pair;

@@ -197,3 +197,205 @@ impl<'l> Loader<'l> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{self as dump, RDB_VERSION, seal};
+    use super::*;
+    use crate::value::hash::{Hash, encoding};
+    use crate::value::{PackLimits, Type};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// Fields with their values and times.
+    type Rows = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
+
+    fn restored(payload: &[u8], limits: &Limits) -> Option<Record> {
+        let mut restored = dump::restore(payload, limits).ok()?;
+        let (tag, body) = restored.take();
+        let record = Record::new(b"key", tag, body, None, 0);
+        (Type::of(&record) == Type::Hash).then_some(record)
+    }
+
+    /// The hash that a value under a right seal makes.
+    fn read(value: &[u8], limits: &Limits) -> Option<Record> {
+        let mut payload = value.to_vec();
+        seal(RDB_VERSION, 0, &mut payload);
+        restored(&payload, limits)
+    }
+
+    fn rows(record: &Record) -> Rows {
+        let mut rows = Rows::new();
+        Hash::of(record, 0).unwrap().each_row(|field, value, time| {
+            rows.insert(field.to_vec(), (value.to_vec(), time));
+        });
+        rows
+    }
+
+    fn expected(rows: &[(&str, &str, Option<u64>)]) -> Rows {
+        let own = |text: &str| text.as_bytes().to_vec();
+        rows.iter().map(|(field, value, time)| (own(field), (own(value), *time))).collect()
+    }
+
+    /// A text that holds a listpack of these elements.
+    fn pack(kind: u8, head: &[u8], elements: &[Element<'_>]) -> Vec<u8> {
+        let mut packed = listpack::EMPTY.to_vec();
+        listpack::push(&mut packed, elements);
+        let mut out = vec![kind];
+        out.extend(head);
+        write_pack(&packed, &mut out);
+        out
+    }
+
+    const A: Element<'static> = Element::Bytes(b"a");
+    const B: Element<'static> = Element::Bytes(b"b");
+
+    #[test]
+    fn payloads_of_redis_7_0_are_read_and_written_alike() {
+        let small = b"\x10\x1c\x1c\0\0\0\x06\0\x81a\x02\x01\x01\x81b\x02\x83two\x04\x81c\x02\xf2\
+                      \x90\xee\xfe\x04\xff\n\0\x9c\x9c\xf5\xc5?\xea\xbfq";
+        let record = restored(small, &Limits::DEFAULT).unwrap();
+        let three = [("a", "1", None), ("b", "two", None), ("c", "-70000", None)];
+        assert_eq!(rows(&record), expected(&three));
+        let mut written = Vec::new();
+        dump::dump(&record, 10, &mut written);
+        assert_eq!(written, small);
+
+        let large = b"\x04\x01\x04long\xc3\t@F\x01xx\xe09\0\x01xx\n\0\xc4\x81\xcb0\x14\xec?\xf3";
+        let record = restored(large, &Limits::DEFAULT).unwrap();
+        assert_eq!(encoding(&record), "hashtable");
+        assert_eq!(rows(&record), expected(&[("long", &"x".repeat(70), None)]));
+    }
+
+    #[test]
+    fn forms_from_before_listpacks_are_read() {
+        let ziplist = b"\x0d\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf6\xff";
+        assert_eq!(rows(&read(ziplist, &Limits::DEFAULT).unwrap()), expected(&[("a", "5", None)]));
+        let zipmap = b"\x09\x0e\x02\x01a\x01\0b\x01c\x03\0two\xff";
+        let record = read(zipmap, &Limits::DEFAULT).unwrap();
+        assert_eq!(rows(&record), expected(&[("a", "b", None), ("c", "two", None)]));
+    }
+
+    #[test]
+    fn times_are_read_in_all_four_forms() {
+        let two = expected(&[("a", "1", Some(1_000)), ("b", "2", None)]);
+        let first = 1_000u64.to_le_bytes();
+        let triples =
+            [A, Element::Int(1), Element::Int(1_000), B, Element::Int(2), Element::Int(0)];
+        let fields = b"\x02\x01\x01a\x011\0\x01b\x012";
+        let early_fields = b"\x02\x43\xe8\x01a\x011\0\x01b\x012";
+        for value in [
+            pack(TYPE_EXPIRING_LISTPACK_EARLY, b"", &triples),
+            pack(TYPE_EXPIRING_LISTPACK, &first, &triples),
+            [&[TYPE_EXPIRING_TABLE_EARLY][..], early_fields].concat(),
+            [&[TYPE_EXPIRING_TABLE], &first[..], fields].concat(),
+        ] {
+            let record = read(&value, &Limits::DEFAULT).unwrap();
+            assert_eq!(rows(&record), two, "{value:?}");
+            assert_eq!(encoding(&record), "listpackex");
+        }
+    }
+
+    #[test]
+    fn faulty_payloads_are_refused() {
+        let (one, none) = (Element::Int(1), Element::Int(0));
+        let first = 1_000u64.to_le_bytes();
+        let far = (1u64 << 48).to_le_bytes();
+        let triples = [A, one, Element::Int(5)];
+        for value in [
+            b"\x04\0".to_vec(),                       // no field
+            b"\x04\x01\x01a".to_vec(),                // no value
+            b"\x04\x02\x01a\x01b\x01a\x01c".to_vec(), // a field twice
+            b"\x04\x01\x01a\x01b\x01c".to_vec(),      // something after the value
+            b"\x04\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a\x01b".to_vec(),
+            pack(TYPE_LISTPACK, b"", &[]),
+            pack(TYPE_LISTPACK, b"", &[A]),
+            pack(TYPE_LISTPACK, b"", &[A, one, A, one]),
+            pack(TYPE_LISTPACK, b"", &[one, A, Element::Bytes(b"1"), A]), // twice in two forms
+            pack(TYPE_EXPIRING_LISTPACK_EARLY, b"", &[A, one]),
+            pack(TYPE_EXPIRING_LISTPACK, &first, &[]),
+            pack(TYPE_EXPIRING_LISTPACK, &far, &triples),
+            pack(TYPE_EXPIRING_LISTPACK, &first, &[A, one, B]), // a time that is none
+            pack(TYPE_EXPIRING_LISTPACK, &first, &[A, one, Element::Int(-5)]),
+            pack(TYPE_EXPIRING_LISTPACK, &first, &[A, one, Element::Int(1 << 48)]),
+            pack(TYPE_EXPIRING_LISTPACK, &first, &[A, one, none, B, one, one]), // in no order
+            pack(TYPE_EXPIRING_LISTPACK, &first, &[A, one, Element::Int(5), B, one, one]),
+            pack(TYPE_EXPIRING_LISTPACK, &first, &[A, one, one, A, one, one]),
+            [
+                &[TYPE_EXPIRING_TABLE],
+                &first[..],
+                b"\x01\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a\x011",
+            ]
+            .concat(),
+            [&[TYPE_EXPIRING_TABLE], &first[..], b"\x01\x01\x01a"].concat(),
+            [&[TYPE_EXPIRING_TABLE], &first[..4]].concat(),
+        ] {
+            assert!(read(&value, &Limits::DEFAULT).is_none(), "{value:?}");
+        }
+        let right = pack(TYPE_EXPIRING_LISTPACK, &first, &triples);
+        assert!(read(&right, &Limits::DEFAULT).is_some());
+    }
+
+    fn row() -> impl Strategy<Value = (Vec<u8>, Vec<u8>, Option<u64>)> {
+        let text = || {
+            prop_oneof![
+                any::<i32>().prop_map(|number| number.to_string().into_bytes()),
+                prop::collection::vec(any::<u8>(), 0..12),
+            ]
+        };
+        (text(), text(), prop::option::of(1u64..1 << 46))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_dumped_is_restored(
+            given in prop::collection::vec(row(), 1..30),
+            entries in 0usize..30,
+            with_times: bool,
+        ) {
+            let hash = PackLimits { entries, value_len: 10 };
+            let limits = Limits { hash, ..Limits::DEFAULT };
+            let mut record = Record::new(b"", hash::TAG, hash::EMPTY, None, 0);
+            let mut into = HashMut::of(&mut record, &limits, 0).unwrap();
+            for (field, value, time) in &given {
+                into.set(field, value);
+                if with_times {
+                    into.set_time(field, *time);
+                }
+            }
+            let mut payload = Vec::new();
+            dump::dump(&record, RDB_VERSION, &mut payload);
+            let again = restored(&payload, &limits).unwrap();
+            prop_assert_eq!(rows(&again), rows(&record));
+            if given.iter().any(|(_, _, time)| time.is_some()) || !with_times {
+                prop_assert_eq!(encoding(&again), encoding(&record));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(
+            kind in prop::sample::select(TYPES.to_vec()),
+            value in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let _ = read(&[&[kind], &value[..]].concat(), &Limits::DEFAULT);
+        }
+
+        #[test]
+        fn a_changed_payload_does_not_make_it_panic(
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+        ) {
+            let triples = [A, Element::Int(1), Element::Int(7), B, Element::Int(-300), Element::Int(9)];
+            for mut value in [
+                pack(TYPE_LISTPACK, b"", &triples[..4]),
+                pack(TYPE_EXPIRING_LISTPACK, &7u64.to_le_bytes(), &triples),
+            ] {
+                let at = at.index(value.len());
+                value[at] = byte;
+                if let Some(record) = read(&value, &Limits::DEFAULT) {
+                    prop_assert!(!rows(&record).is_empty());
+                }
+            }
+        }
+    }
+}
