@@ -72,11 +72,13 @@ impl Rule {
             let is_it = |word: &Vec<u8>| word.eq_ignore_ascii_case(name.as_bytes());
             command.iter().skip(2).rposition(is_it).map(|at| at + 2)
         };
-        let pattern = place("BY").and_then(|at| command.get(at + 1));
-        let is_own = match pattern {
-            None => false,
-            Some(_) if command[1] == crate::sorts::IN_ORDER => place("ALPHA").is_some(),
-            Some(pattern) => place("ALPHA").is_some() || !pattern.contains(&b'*'),
+        let (alpha, pattern) = (place("ALPHA").is_some(), place("BY").map(|at| at + 1));
+        let in_order = command.get(1).is_some_and(|key| key == crate::sorts::IN_ORDER);
+        let is_own = match pattern.and_then(|at| command.get(at)) {
+            _ if in_order => false,
+            // Texts are compared up to a zero, and so may be equal.
+            None => alpha,
+            Some(pattern) => alpha || !pattern.contains(&b'*'),
         };
         match place("LIMIT") {
             _ if !is_own => Self::Exact,

@@ -85,7 +85,9 @@ impl Generator {
                 sort.extend(option(chance));
             }
         }
-        match chance.below(6) {
+        match chance.below(8) {
+            6 => sort.push(b"ALPHA".into()),
+            7 => sort.extend(words(&["ALPHA", "STORE", "l1"])),
             0 => sort.extend(words(&["BY", "n*"])),
             1 => sort.extend(words(&["BY", "h*->1"])),
             2 => sort.extend([b"STORE".into(), Group::List.key(chance)]),

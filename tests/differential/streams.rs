@@ -16,6 +16,7 @@ mod geo;
 mod group_replies;
 mod hashes;
 mod hyperloglogs;
+mod legacy;
 mod lists;
 mod pair;
 mod peer;

@@ -238,9 +238,11 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// A list without elements; `setting` is `list-max-listpack-size`.
+    /// A list without elements; `setting` is `list-max-listpack-size`. It decides in the end, but
+    /// chunks are filled as by default: so does Redis 7.2 with what SORT stores.
     pub(crate) fn new(setting: i32) -> Self {
-        Self { list: Quicklist::new(Fill::new(setting)), setting }
+        const BY_DEFAULT: i32 = -2;
+        Self { list: Quicklist::new(Fill::new(BY_DEFAULT)), setting }
     }
 
     /// Adds an element at the tail.
