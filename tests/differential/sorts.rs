@@ -58,7 +58,7 @@ impl Generator {
         }
         // Texts to compare by may be equal, and then what is stored is not the same on both sides.
         // Numbers that 7.0 refuses may be right: it looks at an error that was there before.
-        if chance.one_in(3) && alpha && by.is_none() {
+        if chance.one_in(3) && alpha && by.is_none() && !self.has_set_nodes {
             let target = self.chance.one_in(2).then_some(Group::List);
             let target = target.unwrap_or_else(|| self.group());
             command.extend([b"STORE".into(), target.key(&mut self.chance)]);
@@ -90,6 +90,7 @@ impl Generator {
             7 => sort.extend(words(&["ALPHA", "STORE", "l1"])),
             0 => sort.extend(words(&["BY", "n*"])),
             1 => sort.extend(words(&["BY", "h*->1"])),
+            2 | 3 if self.has_set_nodes => {}
             2 => sort.extend([b"STORE".into(), Group::List.key(chance)]),
             3 => sort.extend([b"BY".into(), b"#".into(), b"STORE".into(), Group::List.key(chance)]),
             _ => sort.extend(words(&["BY", "nosort"])),
