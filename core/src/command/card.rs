@@ -23,8 +23,10 @@ pub(crate) struct Labels {
     pub(crate) library_version: Vec<u8>,
 }
 
-/// What others may know of a session.
+/// What others may know of a session. Each command writes to it, so that no two sessions' cards
+/// share a cache line.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(crate) struct Card {
     pub(crate) id: u64,
     /// When it was opened, in milliseconds since the Unix epoch.
