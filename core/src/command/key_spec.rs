@@ -93,6 +93,12 @@ impl KeySpec {
         }
     }
 
+    /// Whether this finds all its keys in any request, each for the uses that it says.
+    pub(crate) fn is_sure(&self) -> bool {
+        const UNSURE: u16 = key_use::VARIABLE_FLAGS | key_use::INCOMPLETE;
+        self.uses & UNSURE == 0 && self.begin != Begin::Unknown && self.find != Find::Unknown
+    }
+
     /// Whether what this finds are keys, and not names that are routed as if they were.
     pub(crate) fn is_key(&self) -> bool {
         self.uses & key_use::NOT_KEY == 0

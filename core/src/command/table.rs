@@ -420,9 +420,7 @@ impl Spec {
     /// The keys among the words with what is done with each, as COMMAND GETKEYS tells: where the
     /// key specifications are sure, by them alone. Nothing if the words do not fit.
     pub(crate) fn keys(&self, words: &[&[u8]]) -> Option<KeyPlaces> {
-        const UNSURE: u16 = key_use::VARIABLE_FLAGS | key_use::INCOMPLETE;
-        let is_sure =
-            !self.key_specs.is_empty() && self.key_specs.iter().all(|spec| spec.uses & UNSURE == 0);
+        let is_sure = !self.key_specs.is_empty() && self.key_specs.iter().all(KeySpec::is_sure);
         match self.command.find_keys {
             Some(find) if !is_sure => find(words),
             Some(_) | None => key_spec::places(&self.key_specs, words),
