@@ -13,7 +13,7 @@ fn parts(reply: &Reply) -> Option<Vec<&Reply>> {
 }
 
 /// Without the fields that 7.2 added.
-fn without_new<'r>(parts: Vec<&'r Reply>) -> Vec<&'r Reply> {
+fn without_new(parts: Vec<&Reply>) -> Vec<&Reply> {
     let is_new = |at: usize| is_text(parts[at], &["inactive", "active-time"]);
     let kept = (0..parts.len()).filter(|&at| !is_new(at) && (at == 0 || !is_new(at - 1)));
     kept.map(|at| parts[at]).collect()

@@ -134,7 +134,10 @@ fn unpack(packed: &[u8]) -> Vec<u8> {
     out
 }
 
-fn walk(value: &[u8]) -> Option<Vec<(Part, &[u8], Vec<u8>)>> {
+/// A part of a value: its kind, its bytes, and what of it is the same on both sides.
+type WalkedPart<'v> = (Part, &'v [u8], Vec<u8>);
+
+fn walk(value: &[u8]) -> Option<Vec<WalkedPart<'_>>> {
     if !matches!(value.first(), Some(&(TYPE_V2 | TYPE_V3))) {
         return None;
     }
