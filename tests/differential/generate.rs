@@ -12,9 +12,6 @@ pub(crate) struct Generator {
     kinds: &'static [Kind],
     /// The version of RESP that the stream speaks.
     version: u8,
-    /// Whether the size of lists' nodes was set. SORT stores none then, since 7.0 does not heed the
-    /// setting there.
-    pub(crate) has_set_nodes: bool,
 }
 
 /// Commands of a kind that is chosen as a whole, and how often among its family.
@@ -62,7 +59,7 @@ impl Generator {
     /// A generator for the stream with this number, which chooses the family in view.
     pub(crate) fn new(seed: u64, version: u8, number: u64) -> Self {
         let kinds = FAMILIES[number as usize % FAMILIES.len()];
-        Self { chance: Chance::new(seed), kinds, version, has_set_nodes: false }
+        Self { chance: Chance::new(seed), kinds, version }
     }
 
     /// The next step.

@@ -125,7 +125,6 @@ impl Generator {
     /// began, so that all begin anew.
     fn list_size(&mut self) -> Step {
         let size = self.chance.pick(&["-2", "-1", "1", "3", "3", "4", "5", "0", "128"]);
-        self.has_set_nodes = true;
         let set = words(&["CONFIG", "SET", "list-max-listpack-size", size]);
         Step::all(vec![words(&["FLUSHALL"]), set])
     }

@@ -9,6 +9,7 @@ pub(crate) const KINDS: &[Kind] = &[
     (20, |stream| stream.data(Generator::fill)),
     (10, Generator::fill_set),
     (60, |stream| stream.data(Generator::sort)),
+    (20, Generator::store_sorted),
     (10, Generator::take_in_order),
 ];
 
@@ -56,17 +57,26 @@ impl Generator {
                 command.extend(option(chance));
             }
         }
-        // Texts to compare by may be equal, and then what is stored is not the same on both sides.
-        // Numbers that 7.0 refuses may be right: it looks at an error that was there before.
-        if chance.one_in(3) && alpha && by.is_none() && !self.has_set_nodes {
-            let target = self.chance.one_in(2).then_some(Group::List);
-            let target = target.unwrap_or_else(|| self.group());
-            command.extend([b"STORE".into(), target.key(&mut self.chance)]);
-        }
         if let Some(by) = by {
             command.extend([b"by".into(), by]);
         }
         command
+    }
+
+    /// What is stored is sorted as texts, and not by other texts, which may be equal. Numbers that
+    /// 7.0 refuses may be right: it looks at an error that was there before.
+    fn store_sorted(&mut self) -> Step {
+        let source = self.chance.pick(&[&Group::List, &Group::Set, &Group::Zset]);
+        let target = if self.chance.one_in(2) { Group::List } else { self.group() };
+        let chance = &mut self.chance;
+        let mut command = vec![b"SORT".into(), source.key(chance), b"ALPHA".into()];
+        for option in [order, limit, get, get] {
+            if chance.one_in(3) {
+                command.extend(option(chance));
+            }
+        }
+        command.extend([b"STORE".into(), target.key(chance)]);
+        Step::one(command)
     }
 
     /// Integers in the order that they have, in their own, or in that of their weights.
@@ -90,8 +100,8 @@ impl Generator {
             7 => sort.extend(words(&["ALPHA", "STORE", "l1"])),
             0 => sort.extend(words(&["BY", "n*"])),
             1 => sort.extend(words(&["BY", "h*->1"])),
-            2 | 3 if self.has_set_nodes => {}
-            2 => sort.extend([b"STORE".into(), Group::List.key(chance)]),
+            // Of a list, Redis has integers at hand and reads no texts.
+            2 if is_list => sort.extend([b"STORE".into(), Group::List.key(chance)]),
             3 => sort.extend([b"BY".into(), b"#".into(), b"STORE".into(), Group::List.key(chance)]),
             _ => sort.extend(words(&["BY", "nosort"])),
         }
