@@ -1,5 +1,6 @@
-//! `algebra`: commands that go through much at once: bits of long strings, and a thousand
-//! HyperLogLogs, beside redis-server. Both sides get the same bytes and answer a short reply.
+//! `algebra`: commands that go through much at once: bits of long strings, a thousand HyperLogLogs
+//! and sets of a million members, beside redis-server. Both sides get the same bytes; replies are
+//! short, but for those that are sets.
 
 use crate::measure::{interleave, ns_per_op};
 use crate::redis::Redis;
@@ -14,6 +15,11 @@ const LONG: usize = 100_000_000;
 const SKETCHES: usize = 1_000;
 /// Elements that each of them has met: so many that its registers are dense.
 const ELEMENTS: usize = 5_000;
+
+/// Members of a set.
+const MEMBERS: usize = 1_000_000;
+/// Members that are added at once.
+const ADDED: usize = 1_000;
 
 /// Both sides with the same keys.
 struct Sides {
@@ -61,6 +67,7 @@ fn request(words: &[&[u8]]) -> Vec<u8> {
 pub(crate) fn run(report: &mut Report) -> Result<(), String> {
     bits(report, &mut Sides::start()?);
     sketches(report, &mut Sides::start()?);
+    sets(report, &mut Sides::start()?);
     Ok(())
 }
 
@@ -89,4 +96,27 @@ fn sketches(report: &mut Report, sides: &mut Sides) {
     let mut merge: Vec<&[u8]> = vec![b"PFMERGE", b"all"];
     merge.extend(keys.iter().map(|key| &key[..]));
     sides.compare(report, "algebra.pfmerge.redis", "PFMERGE of 1,000", &merge);
+}
+
+/// Two sets that have half of their members in common.
+fn sets(report: &mut Report, sides: &mut Sides) {
+    for (key, from) in [(&b"one"[..], 0), (b"other", MEMBERS / 2)] {
+        for start in (from..from + MEMBERS).step_by(ADDED) {
+            let members: Vec<Vec<u8>> =
+                (start..start + ADDED).map(|n| format!("member:{n:07}").into_bytes()).collect();
+            let mut words: Vec<&[u8]> = vec![b"SADD", key];
+            words.extend(members.iter().map(|member| &member[..]));
+            sides.both(&words);
+        }
+    }
+    for (id, name) in [
+        ("algebra.sinter.redis", "SINTER"),
+        ("algebra.sunion.redis", "SUNION"),
+        ("algebra.sdiff.redis", "SDIFF"),
+    ] {
+        let metric = format!("{name} of twice 1 M members");
+        sides.compare(report, id, &metric, &[name.as_bytes(), b"one", b"other"]);
+    }
+    let store: &[&[u8]] = &[b"SUNIONSTORE", b"both", b"one", b"other"];
+    sides.compare(report, "algebra.sunionstore.redis", "SUNIONSTORE of them", store);
 }

@@ -61,7 +61,11 @@ const SCENARIOS: &[Scenario] = &[
     ("types", "commands on every type, one at a time, beside redis with a pipeline", types::run),
     ("lazyfree", "the longest call while a value of 10 M members goes, beside DEL", lazyfree::run),
     ("python", "engine.get in Python, beside a dict and redis-py", python::run),
-    ("algebra", "bits of long strings and many HyperLogLogs, beside redis", algebra::run),
+    (
+        "algebra",
+        "bits of long strings, many HyperLogLogs and large sets, beside redis",
+        algebra::run,
+    ),
 ];
 
 const USAGE: &str = "usage: keyslot-bench SCENARIO... [--json] | --list";
