@@ -25,6 +25,7 @@ const FAMILIES: &[&[Kind]] = &[
     crate::hashes::KINDS,
     crate::hyperloglogs::KINDS,
     crate::lists::KINDS,
+    crate::sets::KINDS,
     crate::stream_type::KINDS,
     crate::zsets::KINDS,
     crate::sorts::KINDS,
@@ -424,7 +425,7 @@ impl Generator {
         if chance.one_in(10) {
             options.push(b"FOO".into());
         }
-        Step::Scan { options }
+        Step::Scan { start: words(&["SCAN"]), options }
     }
 }
 

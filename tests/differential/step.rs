@@ -24,8 +24,10 @@ pub(crate) enum Step {
         /// Which byte of the payloads is damaged, counted from the end.
         damage: Option<usize>,
     },
-    /// A SCAN from the start to the end, with these words after the cursor.
+    /// A SCAN or SSCAN from the start to the end.
     Scan {
+        /// The words before the cursor.
+        start: Command,
         /// MATCH, COUNT and TYPE.
         options: Command,
     },
@@ -68,7 +70,9 @@ impl fmt::Display for Step {
                     None => Ok(()),
                 }
             }
-            Self::Scan { options } => write!(f, "SCAN to the end {}", Line(options)),
+            Self::Scan { start, options } => {
+                write!(f, "{} to the end {}", Line(start), Line(options))
+            }
             Self::RandomKey => f.write_str("RANDOMKEY"),
         }
     }

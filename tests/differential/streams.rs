@@ -20,6 +20,7 @@ mod legacy;
 mod lists;
 mod pair;
 mod peer;
+mod sets;
 mod shrink;
 mod sorts;
 mod step;
