@@ -105,6 +105,7 @@ fn memory_is_counted_as_the_allocator_counts_it() {
         deletions(shards);
         databases(shards);
         hashes(shards);
+        sets(shards);
         lists(shards);
         streams(shards);
     }
@@ -197,6 +198,29 @@ fn hashes(shards: usize) {
     mix.check("a large hash with fields that expire");
     for number in (0..100_000).filter(|number| number % 10 != 0) {
         mix.call(&[b"HDEL", b"large", &name(number)]);
+    }
+    mix.check("a tenth of it");
+}
+
+fn sets(shards: usize) {
+    let mut mix = Mix::new(shards);
+    for number in 0..20_000 {
+        let text = number.to_string();
+        mix.call(&[b"SADD", &name(number), b"1", b"2", b"70000", text.as_bytes()]);
+        mix.call(&[b"SADD", &name(number + 20_000), b"some", b"members", text.as_bytes()]);
+    }
+    mix.check("small sets");
+    for number in 0..100_000 {
+        mix.call(&[b"SADD", b"names", &name(number)]);
+        mix.call(&[b"SADD", b"numbers", spread(number).to_string().as_bytes()]);
+    }
+    mix.check("large sets");
+    mix.call(&[b"SUNIONSTORE", b"all", b"names", b"numbers"]);
+    mix.call(&[b"COPY", b"names", b"copy"]);
+    mix.check("what is stored and copied");
+    mix.call(&[b"SPOP", b"all", b"120000"]);
+    for number in (0..100_000).filter(|number| number % 10 != 0) {
+        mix.call(&[b"SREM", b"names", &name(number)]);
     }
     mix.check("a tenth of it");
 }

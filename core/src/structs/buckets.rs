@@ -148,6 +148,15 @@ impl<T> Buckets<T> {
         Self { start: NonNull::dangling(), lines: 0, len: 0 }
     }
 
+    /// An empty table with room for `len` entries.
+    pub(super) fn with_room(len: usize) -> Self {
+        let mut lines = 0;
+        while Self::len_max(lines) < len {
+            lines = more_lines(lines);
+        }
+        if lines == 0 { Self::new() } else { Self::with_lines(lines) }
+    }
+
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.len as usize

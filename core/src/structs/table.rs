@@ -25,6 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A segment of this many entries splits when one more comes.
 pub(crate) const SEGMENT_LEN_MAX: usize = 448;
+/// With room for so many on average, hardly any segment gets more than it may have.
+const SEGMENT_LEN_USUAL: usize = SEGMENT_LEN_MAX / 8 * 7;
 /// Two neighbours that hold no more than this together become one.
 const MERGE_LEN_MAX: usize = SEGMENT_LEN_MAX / 4;
 /// The index may have this many times as many entries as there are segments. Where hashes crowd so
@@ -90,6 +92,16 @@ impl<T> SegmentedTable<T> {
     /// An empty table, which owns no memory.
     pub(crate) const fn new() -> Self {
         Self { root: Root::One(Buckets::new()) }
+    }
+
+    /// An empty table with room for `len` entries, so that it need not grow while they come.
+    pub(crate) fn with_room(len: usize) -> Self {
+        let depth = len.div_ceil(SEGMENT_LEN_USUAL).max(1).next_power_of_two().ilog2();
+        let root = match depth {
+            0 => Root::One(Buckets::with_room(len)),
+            _ => Root::Many(Box::new(Directory::with_room(depth, len >> depth))),
+        };
+        Self { root }
     }
 
     /// How many entries there are.
@@ -333,6 +345,22 @@ impl<T> Directory<T> {
             len: whole.table.len(),
             table_bytes: whole.table.footprint(),
             segments: vec![whole],
+        }
+    }
+
+    /// Segments of the same depth, each with room for so many entries and some more, since chance
+    /// fills them unequally.
+    fn with_room(depth: u32, each: usize) -> Self {
+        let each = each + each / 8;
+        let segment = |prefix| Segment { depth, prefix, table: Buckets::with_room(each) };
+        let segments: Vec<Segment<T>> = (0..1 << depth).map(segment).collect();
+        Self {
+            depth,
+            deepest: segments.len(),
+            index: (0..1 << depth).collect(),
+            len: 0,
+            table_bytes: segments.iter().map(|segment| segment.table.footprint()).sum(),
+            segments,
         }
     }
 
@@ -623,6 +651,25 @@ mod tests {
                 .prop_map(|(from, len)| (from..from + len).map(Step::Remove).collect()),
             (1usize..300).prop_map(|count| vec![Step::Walk(count)]),
         ]
+    }
+
+    #[test]
+    fn a_table_with_room_grows_no_more() {
+        for len in [0, 1, 100, 392, 393, 5_000, 100_000] {
+            let mut table = SegmentedTable::with_room(len as usize);
+            let before = table.footprint();
+            check_counts(&table);
+            let hash = |entry: &u64| {
+                let mixed = spread(&(3 * entry + 1));
+                (mixed ^ mixed >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+            };
+            for entry in 0..len {
+                table.insert_unique(hash(&entry), entry, hash);
+            }
+            check_counts(&table);
+            assert!(table.footprint() <= before + before / 5, "{len}");
+            assert!(table.iter().count() == len as usize);
+        }
     }
 
     proptest! {

@@ -97,8 +97,8 @@ impl NewSet {
             Form::Integers => Self::integers(elements).expect("they are distinct integers"),
             Form::Packed => Self::Inside(TAG, packed(elements.iter().copied())),
             Form::Table => {
-                let mut members = Members::new(limits.seed);
-                elements.iter().for_each(|element| members.add_new(*element));
+                let mut members = Members::with_room(elements.len(), limits.seed);
+                members.add_all_new(elements);
                 Self::table(members)
             }
         }
@@ -110,7 +110,7 @@ impl NewSet {
         if Form::Packed.after(elements(), limits) == Form::Packed {
             return Self::Inside(TAG, packed(elements()));
         }
-        let mut table = Members::new(limits.seed);
+        let mut table = Members::with_room(members.len(), limits.seed);
         members.into_iter().for_each(|member| table.add_new_member(member));
         Self::table(table)
     }

@@ -2,6 +2,7 @@
 
 use crate::structs::listpack::Element;
 use crate::structs::member::Member;
+use crate::structs::prefetch::prefetch;
 use crate::structs::table::{POSITION_BITS, Place, SegmentedTable};
 use foldhash::quality::FixedState;
 use smallvec::SmallVec;
@@ -44,6 +45,11 @@ impl Members {
         Self { table: SegmentedTable::new(), hasher, block_bytes: 0 }
     }
 
+    /// An empty set with room for `len` members.
+    pub(super) fn with_room(len: usize, seed: u64) -> Self {
+        Self { table: SegmentedTable::with_room(len), ..Self::new(seed) }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
@@ -76,6 +82,16 @@ impl Members {
     /// Adds an element that is known not to be there.
     pub(super) fn add_new(&mut self, element: Element<'_>) {
         self.add_new_member(Member::new(element));
+    }
+
+    /// Adds elements that are known not to be there and to be different.
+    pub(super) fn add_all_new(&mut self, elements: &[Element<'_>]) {
+        for (number, element) in elements.iter().enumerate() {
+            if let Some(Element::Bytes(text)) = elements.get(number + TOGETHER) {
+                prefetch(text.as_ptr());
+            }
+            self.add_new(*element);
+        }
     }
 
     /// Adds a member that is known not to be there.
@@ -161,8 +177,8 @@ impl Members {
 
 impl Clone for Members {
     fn clone(&self) -> Self {
-        let mut copy =
-            Self { table: SegmentedTable::new(), hasher: self.hasher.clone(), block_bytes: 0 };
+        let table = SegmentedTable::with_room(self.len());
+        let mut copy = Self { table, hasher: self.hasher.clone(), block_bytes: 0 };
         self.iter().for_each(|member| copy.add_new_member(member.clone()));
         copy
     }
