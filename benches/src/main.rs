@@ -37,6 +37,7 @@ mod row;
 mod threads;
 mod types;
 mod workload;
+mod zset;
 
 use row::Report;
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ const SCENARIOS: &[Scenario] = &[
     ("resp", "requests and replies read and written, beside hiredis and redis-protocol", resp::run),
     ("migrate", "a slot to another engine, key by key, beside MIGRATE of redis", migrate::run),
     ("types", "commands on every type, one at a time, beside redis with a pipeline", types::run),
+    ("zset", "a sorted set of a million members beside a pair of maps and redis", zset::run),
     ("lazyfree", "the longest call while a value of 10 M members goes, beside DEL", lazyfree::run),
     ("python", "engine.get in Python, beside a dict and redis-py", python::run),
     (

@@ -108,7 +108,28 @@ fn memory_is_counted_as_the_allocator_counts_it() {
         sets(shards);
         lists(shards);
         streams(shards);
+        zsets(shards);
     }
+}
+
+fn zsets(shards: usize) {
+    let mut mix = Mix::new(shards);
+    for number in 0..20_000u32 {
+        let member = vec![b'm'; 1 + spread(number) as usize % 20];
+        let score = spread(number).to_string();
+        mix.call(&[b"ZADD", &name(number % 2_000), score.as_bytes(), &member]);
+    }
+    mix.check(&format!("small sorted sets in {shards} shards"));
+    let mut mix = Mix::new(shards);
+    for number in 0..100_000u32 {
+        let score = if number < 50_000 { number } else { spread(number) }.to_string();
+        mix.call(&[b"ZADD", b"z", score.as_bytes(), &name(number)]);
+    }
+    mix.check(&format!("a large sorted set in {shards} shards"));
+    for number in (0..100_000u32).filter(|number| number % 7 != 0) {
+        mix.call(&[b"ZREM", b"z", &name(number)]);
+    }
+    mix.check(&format!("a sorted set that was large in {shards} shards"));
 }
 
 fn small_keys(shards: usize) {

@@ -16,6 +16,7 @@
 
 use super::member::Link;
 use crate::structs::boxed::ArenaBox;
+use crate::structs::prefetch::prefetch;
 use smallvec::SmallVec;
 
 /// Entries of a leaf, and children of an inner node, at most.
@@ -24,6 +25,8 @@ const FAN: usize = 64;
 const SMALL: usize = FAN / 4;
 /// Two neighbours that hold no more than this together become one.
 const JOINED_MAX: usize = FAN * 3 / 4;
+/// Bytes that the processor fetches at once.
+const CACHE_LINE: usize = 64;
 /// How many links ahead of a walk members are asked for.
 const AHEAD: usize = 8;
 
@@ -137,8 +140,14 @@ impl Keys {
         self.len = end;
     }
 
+    /// Starts to bring the scores near, of which a search would wait for one after the other.
     #[inline]
-    fn prefetch(&self, at: usize) {
+    fn prefetch_scores(&self) {
+        self.scores.chunks(CACHE_LINE / size_of::<f64>()).for_each(|line| prefetch(line.as_ptr()));
+    }
+
+    #[inline]
+    fn prefetch_member(&self, at: usize) {
         if at < self.len {
             self.links[at].prefetch();
         }
@@ -304,6 +313,7 @@ impl Inner {
         let at = smaller.saturating_sub(1);
         let is_last = is_last && at + 1 == self.keys.len;
         self.counts[at] += 1;
+        self.child(at).keys().prefetch_scores();
         let right = self.child_mut(at).insert(entry, before, is_last, nodes)?;
         self.counts[at] -= right.count();
         self.put_or_split(at + 1, right, is_last, nodes)
@@ -362,6 +372,7 @@ impl Inner {
             nodes.forget_all(&self.take(at));
             return;
         }
+        self.child(at).keys().prefetch_scores();
         self.child_mut(at).remove(link, before, nodes);
         let first = self.child(at).keys().get(0);
         self.keys.set(at, first);
@@ -456,6 +467,7 @@ impl Tree {
         let mut node = self.root.as_mut();
         while let Some(Node::Inner(inner)) = node {
             let at = inner.child_with(link, &before);
+            inner.child(at).keys().prefetch_scores();
             node = inner.children[at].as_mut();
         }
         let Some(Node::Leaf(leaf)) = node else { return false };
@@ -493,6 +505,7 @@ impl Tree {
         let mut node = self.root.as_ref();
         while let Some(Node::Inner(inner)) = node {
             let Some(at) = inner.keys.search(&before).checked_sub(1) else { return rank };
+            inner.child(at).keys().prefetch_scores();
             rank += inner.count_before(at);
             node = inner.children[at].as_ref();
         }
@@ -557,9 +570,9 @@ impl<'a> Walk<'a> {
     #[inline]
     fn prefetch(&self, step: usize) {
         if self.downwards {
-            self.keys.prefetch(self.at.wrapping_sub(step));
+            self.keys.prefetch_member(self.at.wrapping_sub(step));
         } else {
-            self.keys.prefetch(self.at + step);
+            self.keys.prefetch_member(self.at + step);
         }
     }
 
