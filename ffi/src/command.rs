@@ -80,7 +80,7 @@ unsafe fn call_engine(engine: *const Engine, words: &[&[u8]]) -> Outcome<TreeBui
     // SAFETY: by the promise above.
     let engine = unsafe { shared(engine, "engine") }?;
     let mut tree = TreeBuilder::new();
-    engine.0.call(words, &mut tree);
+    engine.0.call_blocking(0, words, &mut tree);
     Ok(tree)
 }
 

@@ -124,12 +124,34 @@ impl Client {
         words: &[Word<'_>],
     ) -> PyResult<Bound<'py, PyAny>> {
         let words = slices(words);
-        let tape = if is_short(&words) && self.engine(py)?.is_fast(&words) {
+        let engine = self.engine(py)?;
+        let tape = if engine.may_wait(&words)
+            && let Some(db) = self.plain_db()
+        {
+            self.wait_detached(py, engine.clone(), db, &words)?
+        } else if is_short(&words) && engine.is_fast(&words) {
             self.converse(py, |session| call(session, &words))?
         } else {
             self.converse_detached(py, |session| call(session, &words))?
         };
         tape.into_object(py)
+    }
+
+    /// Carries out a request that may wait, as BLPOP does, in a conversation of its own, so that this
+    /// one can go on in another thread.
+    fn wait_detached(
+        &self,
+        py: Python<'_>,
+        engine: keyslot::Engine,
+        db: usize,
+        words: &[&[u8]],
+    ) -> PyResult<Tape> {
+        let protocol = self.converse(py, |session| session.protocol())?;
+        Ok(py.detach(|| {
+            let mut tape = Tape::take(protocol);
+            engine.call_blocking(db, words, &mut tape);
+            tape
+        }))
     }
 
     /// Ends the conversation; whatever is asked afterwards is refused.

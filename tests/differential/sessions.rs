@@ -1,5 +1,6 @@
 //! Conversations of several sessions at once, interleaved by chance, with an engine and with a
-//! redis-server: transactions with watched keys, messages, and what happens to keys. After each
+//! redis-server: transactions with watched keys, messages, commands that wait, and what happens to
+//! keys. After each
 //! command everything that any session has to read by then is compared.
 //!
 //! ```text

@@ -11,7 +11,7 @@ use crate::slot::SlotSet;
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Keys that may be at another node and were not yet deleted here. They may be read, and not be
 /// written.
@@ -100,13 +100,15 @@ pub(crate) struct Cluster {
     view: RwLock<View>,
     /// By slot, whether any command is served here.
     plain: Box<[AtomicBool]>,
+    /// How often something was changed.
+    changes: AtomicU64,
 }
 
 impl Cluster {
     pub(crate) fn new(topology: Topology) -> Self {
         let slots = 0..topology.scheme().slots() as u16;
         let plain = slots.map(|slot| AtomicBool::new(topology.is_plain(slot))).collect();
-        Self { view: RwLock::new(View::new(topology)), plain }
+        Self { view: RwLock::new(View::new(topology)), plain, changes: AtomicU64::new(0) }
     }
 
     /// Whether a command whose keys are all in this slot is served here, whatever it is. The
@@ -114,6 +116,11 @@ impl Cluster {
     #[inline]
     pub(crate) fn is_plain(&self, slot: u16) -> bool {
         self.plain[usize::from(slot)].load(Relaxed)
+    }
+
+    /// How often something was changed that commands are judged by.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
     }
 
     /// What there is to look at when a slot is not plain.
@@ -126,6 +133,7 @@ impl Cluster {
         let mut view = self.view.write();
         let was_up = view.topology.is_up();
         let result = change(&mut view);
+        self.changes.fetch_add(1, Relaxed);
         if view.topology.is_up() == was_up {
             self.refresh(&view.topology, slot);
         } else {
@@ -138,6 +146,7 @@ impl Cluster {
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut View) -> R) -> R {
         let mut view = self.view.write();
         let result = change(&mut view);
+        self.changes.fetch_add(1, Relaxed);
         self.refresh_all(&view.topology);
         result
     }

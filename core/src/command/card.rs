@@ -6,6 +6,7 @@
 
 use super::mailbox::Mailbox;
 use super::table::{self, Spec};
+use super::wait::Waiter;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub(crate) struct Card {
     pub(crate) queued: AtomicUsize,
     /// What they take, in bytes.
     pub(crate) queued_bytes: AtomicUsize,
+    /// The wait that the session is in.
+    pub(crate) waiter: Mutex<Option<Arc<Waiter>>>,
     pub(crate) mailbox: Mailbox,
     input_bytes: AtomicU64,
     output_bytes: AtomicU64,
@@ -83,6 +86,11 @@ impl Card {
     /// Whether the session listens to anything.
     pub(crate) fn is_listening(&self) -> bool {
         self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
+    }
+
+    /// Whether the session waits.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiter.lock().is_some()
     }
 
     /// The full name of the last command.

@@ -6,6 +6,7 @@ use super::environment::Environment;
 use super::pubsub::Subscriptions;
 use super::table::Spec;
 use super::transaction::{Transaction, Watch};
+use super::wait::{Wait, Waiter};
 use crate::keyspace::Access;
 use crate::resp::Protocol;
 use parking_lot::MutexGuard;
@@ -64,6 +65,12 @@ pub(crate) struct ClientState {
     pub(crate) transaction: Option<Box<Transaction>>,
     /// The keys that are watched.
     pub(crate) watch: Option<Box<Watch>>,
+    /// Whether a command may let the session wait.
+    pub(crate) may_wait: bool,
+    /// What the command that runs wants to wait for.
+    pub(crate) wait: Option<Box<Wait>>,
+    /// The wait that the session is in.
+    pub(crate) waiter: Option<Arc<Waiter>>,
     /// What the session listens to, if to anything.
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// When the output went beyond the soft limit, in milliseconds since the Unix epoch.
@@ -88,6 +95,9 @@ impl Default for ClientState {
             closing: false,
             transaction: None,
             watch: None,
+            may_wait: false,
+            wait: None,
+            waiter: None,
             subscriptions: None,
             output_over_since_ms: None,
             card: None,
@@ -99,6 +109,34 @@ impl ClientState {
     /// The state of a new session that has this card.
     pub(crate) fn with_card(card: Arc<Card>) -> Self {
         Self { id: card.id, card: Some(card), ..Self::default() }
+    }
+
+    /// The state in which the command of a waiter is tried again.
+    pub(crate) fn of_waiter(waiter: &Waiter) -> Self {
+        let Waiter { db, protocol, no_touch, .. } = *waiter;
+        Self { db, protocol, no_touch, may_wait: true, ..Self::default() }
+    }
+
+    /// Notes that the session waits.
+    pub(crate) fn begin_wait(&mut self, waiter: Arc<Waiter>) {
+        if let Some(card) = &self.card {
+            *card.waiter.lock() = Some(waiter.clone());
+        }
+        self.waiter = Some(waiter);
+    }
+
+    /// Notes that the session waits no longer.
+    pub(crate) fn end_wait(&mut self) -> Option<Arc<Waiter>> {
+        if let Some(card) = &self.card {
+            *card.waiter.lock() = None;
+        }
+        self.waiter.take()
+    }
+
+    /// Whether there is something to look at before the next command.
+    #[inline]
+    pub(crate) fn is_to_pause(&self) -> bool {
+        self.subscriptions.is_some() || self.waiter.is_some()
     }
 
     /// What others may know of the session. A caller without a session gets a card when it first
@@ -150,7 +188,10 @@ impl ClientState {
     /// looked at one by one.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        self.authenticated && self.transaction.is_none() && self.subscriptions.is_none()
+        self.authenticated
+            && self.transaction.is_none()
+            && self.subscriptions.is_none()
+            && self.waiter.is_none()
     }
 
     /// Whether others may know of the session beyond its card.

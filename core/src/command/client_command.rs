@@ -4,6 +4,7 @@ use super::call::Call;
 use super::card::{Card, Labels, mark};
 use super::client::{ReplyMode, is_unix_socket};
 use super::table::{Command, Group, flag};
+use super::wait::Release;
 use crate::error::Error;
 use crate::resp::number::parse_i64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -107,6 +108,15 @@ const SUBCOMMANDS: &[Command] = &[
         handler: setname,
         ..subcommand("setname")
     },
+    Command {
+        summary: "Unblocks a client blocked by a blocking command from a different connection.",
+        since: "5.0.0",
+        complexity: "O(log N) where N is the number of client connections",
+        flags: FLAGS | flag::ADMIN,
+        grammar: "client-id:integer unblock-type=[TIMEOUT | ERROR]",
+        handler: unblock,
+        ..subcommand("unblock")
+    },
 ];
 
 /// What CLIENT HELP prints of the subcommands that are here.
@@ -133,6 +143,8 @@ const HELP: &[&str] = &[
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",
     "    Will not touch LRU/LFU stats when this mode is on.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Unblock the specified blocked client.",
 ];
 
 fn id(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -209,6 +221,26 @@ fn no_evict(call: &mut Call<'_, '_>) -> Result<(), Error> {
 fn no_touch(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.client.no_touch = parse_on_off(call.words[2])?;
     call.out.ok();
+    Ok(())
+}
+
+/// Ends the wait of another session.
+fn unblock(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let how = match &call.words[3..] {
+        [] => Release::Timeout,
+        [word] if word.eq_ignore_ascii_case(b"timeout") => Release::Timeout,
+        [word] if word.eq_ignore_ascii_case(b"error") => Release::Error,
+        [_] => return Err(Error::err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+        _ => {
+            let start = "unknown subcommand or wrong number of arguments for '";
+            return Err(Error::repeating(start, call.words[1], "'. Try CLIENT HELP."));
+        }
+    };
+    let id = parse_i64(call.words[2]).ok_or(Error::NOT_INTEGER)?;
+    let card = call.env.sessions.card(id as u64);
+    let waiter = card.and_then(|card| card.waiter.lock().clone());
+    let released = waiter.is_some_and(|waiter| waiter.release(Ok(how), &call.env.post));
+    call.out.integer(released.into());
     Ok(())
 }
 
@@ -332,6 +364,7 @@ fn flag_letters(card: &Card, marks: usize, peer: &str) -> String {
     let letters = [
         (card.is_listening(), 'P'),
         (card.queued.load(Relaxed) > 0, 'x'),
+        (card.is_waiting(), 'b'),
         (marks & mark::CLOSING != 0, 'c'),
         (is_unix_socket(peer), 'U'),
         (marks & mark::READONLY != 0, 'r'),

@@ -5,6 +5,7 @@ use super::card::Registry;
 use super::mailbox::Post;
 use super::pubsub::Channels;
 use super::stats::{Counter, Stats};
+use super::wait::WaitingRoom;
 use crate::cluster::{Cluster, Topology};
 use crate::config::Config;
 use crate::value::{Limits, PackLimits};
@@ -40,6 +41,8 @@ pub(crate) struct Environment {
     pub(crate) sessions: Registry,
     /// Who listens to what.
     pub(crate) channels: Channels,
+    /// Who waits for what.
+    pub(crate) waiting: WaitingRoom,
     /// Hosts to be called.
     pub(crate) post: Post,
     /// What the host last told of its process.
@@ -73,6 +76,7 @@ impl Environment {
             cluster: topology.map(Cluster::new),
             sessions: Registry::default(),
             channels: Channels::new(seed),
+            waiting: WaitingRoom::default(),
             post: Post::default(),
             host: Mutex::default(),
             opened_ms: now_ms,

@@ -144,14 +144,15 @@ fn clients(report: &mut Report<'_, '_, '_>) {
     report.line("connected_clients", cards.len());
     report.line("cluster_connections", 0);
     report.line("maxclients", env.config.maxclients());
+    let [waiting, timed, keys, keys_of_any_type] = env.waiting.counts();
     report.lines([
         ("client_recent_max_input_buffer", input),
         ("client_recent_max_output_buffer", output),
-        ("blocked_clients", 0),
+        ("blocked_clients", waiting),
         ("tracking_clients", 0),
-        ("clients_in_timeout_table", 0),
-        ("total_blocking_keys", 0),
-        ("total_blocking_keys_on_nokey", 0),
+        ("clients_in_timeout_table", timed),
+        ("total_blocking_keys", keys),
+        ("total_blocking_keys_on_nokey", keys_of_any_type),
     ]);
 }
 

@@ -27,6 +27,8 @@ impl fmt::Debug for Waker {
 pub(crate) enum Letter {
     /// A message of a channel that it listens to.
     Message(Arc<Message>),
+    /// The reply to the command in which it waited, as it goes out.
+    Answer(Vec<u8>),
 }
 
 impl Letter {
@@ -34,6 +36,7 @@ impl Letter {
     fn weight(&self) -> usize {
         match self {
             Self::Message(message) => message.weight(),
+            Self::Answer(reply) => reply.len(),
         }
     }
 }
@@ -98,6 +101,15 @@ impl Mailbox {
         self.full.store(true, Ordering::Release);
         content.call(post);
         over
+    }
+
+    /// Leaves the answer to a command in which the session waited, of any length, as replies are.
+    pub(crate) fn deliver_answer(&self, answer: Letter, post: &Post) {
+        let mut content = self.content.lock();
+        self.weight.fetch_add(answer.weight(), Ordering::Relaxed);
+        content.letters.push_back(answer);
+        self.full.store(true, Ordering::Release);
+        content.call(post);
     }
 
     /// Takes everything that was left. Costs a load if that is nothing.

@@ -2,6 +2,7 @@
 //! batches are the engine's business; values are `value`'s.
 
 mod bitmap;
+mod blocking;
 mod call;
 mod card;
 mod client;
@@ -38,6 +39,7 @@ mod stream;
 mod string;
 pub(crate) mod table;
 mod transaction;
+mod wait;
 mod zset;
 
 pub(crate) use call::Call;
@@ -47,3 +49,4 @@ pub use environment::HostFigures;
 pub(crate) use mailbox::{Letter, Waker};
 pub(crate) use stats::Counter;
 pub(crate) use transaction::Transaction;
+pub(crate) use wait::{Release, WaitState, Waiter};

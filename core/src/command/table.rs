@@ -474,6 +474,7 @@ pub(crate) fn specs() -> &'static [Spec] {
 /// The families, each as the lists of its files.
 const FAMILIES: &[&[&[Command]]] = &[
     &[super::bitmap::COMMANDS],
+    &[super::blocking::COMMANDS],
     &[super::cluster::COMMANDS],
     &[super::connection::COMMANDS],
     &[super::dump::COMMANDS],

@@ -1,5 +1,6 @@
 //! How requests become calls: look up, locate, lock, bring near, run, settle.
 
+use super::waiting::Deferred;
 use super::{Inner, route};
 use crate::command::{Call, ClientState, Counter, ReplyMode, table};
 use crate::error::{Error, ErrorKind};
@@ -7,6 +8,7 @@ use crate::keyspace::{Access, Key};
 use crate::resp::ReplySink;
 use crate::time::Moment;
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use table::{Spec, flag};
 
@@ -47,7 +49,7 @@ impl Inner {
             if keys.is_empty() {
                 self.run_alone(client, rest[0], out, &time);
                 rest = &rest[1..];
-                if client.subscriptions.is_some() {
+                if client.is_to_pause() {
                     break;
                 }
                 continue;
@@ -57,12 +59,14 @@ impl Inner {
             if keys.len() > 1 {
                 access.prefetch(&keys);
             }
+            let mut deferred = VecDeque::new();
             let (batch, after) = rest.split_at(keys.len());
             for ((words, spec), key) in batch.iter().zip(specs).zip(&keys) {
                 let located = std::slice::from_ref(key);
                 self.run_one(client, spec, words, located, &mut access, out, &time);
+                self.serve_now(&mut access, &time, &mut deferred);
             }
-            self.settle(access, batch.len());
+            self.settle(access, batch.len(), &time, deferred);
             rest = after;
         }
         client.publish(time.unix_ms());
@@ -107,7 +111,10 @@ impl Inner {
             access.prefetch(&keys);
         }
         self.run_one(client, spec, words, &keys, &mut access, out, time);
-        self.settle(access, 1);
+        if client.wait.is_some() {
+            self.begin_wait(client, spec, words, &keys, &mut access);
+        }
+        self.settle(access, 1, time, VecDeque::new());
     }
 
     /// The keys of a request, in the order of its words.
@@ -210,11 +217,35 @@ impl Inner {
     /// Tells what a batch did to those who want to know, gives up its locks, and then calls hosts
     /// whose sessions have something to take. What it met is added to the engine's figures.
     #[inline]
-    pub(super) fn settle(&self, mut access: Access<'_>, commands: usize) {
+    pub(super) fn settle(
+        &self,
+        mut access: Access<'_>,
+        commands: usize,
+        time: &Moment<'_>,
+        mut deferred: VecDeque<Deferred>,
+    ) {
+        self.serve_now(&mut access, time, &mut deferred);
         self.count(&access, commands);
         self.announce(&mut access);
         drop(access);
+        if !deferred.is_empty() {
+            self.serve_deferred(deferred);
+        }
+        self.redirect_waiting();
         self.env.post.send();
+    }
+
+    /// Serves who waits for what a command has changed.
+    #[inline]
+    fn serve_now(
+        &self,
+        access: &mut Access<'_>,
+        time: &Moment<'_>,
+        deferred: &mut VecDeque<Deferred>,
+    ) {
+        if !access.changes.awaited.is_empty() {
+            self.serve_waiting(access, time, deferred);
+        }
     }
 
     /// Tells what happened to keys to those who listen.
@@ -226,7 +257,7 @@ impl Inner {
     }
 
     #[inline]
-    fn count(&self, access: &Access<'_>, commands: usize) {
+    pub(super) fn count(&self, access: &Access<'_>, commands: usize) {
         self.env.stats.add(&[
             (Counter::Commands, commands as u64),
             (Counter::KeyspaceHits, access.stats.hits),

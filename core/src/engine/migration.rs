@@ -25,8 +25,11 @@ impl Engine {
     pub fn change_topology(&self, change: impl FnOnce(&mut Topology)) -> Result<(), Error> {
         let cluster = self.inner.cluster()?;
         let time = Moment::new(&*self.inner.clock);
-        let _everything = Access::all(&self.inner.keyspace, &time);
+        let everything = Access::all(&self.inner.keyspace, &time);
         cluster.change(|view| change(&mut view.topology));
+        drop(everything);
+        self.inner.redirect_waiting();
+        self.inner.env.post.send();
         Ok(())
     }
 
@@ -159,7 +162,10 @@ impl Migration {
         let time = Moment::new(&*inner.clock);
         let now_us = inner.clock.now().mono_us;
         let source = Source { keyspace: &inner.keyspace, cluster, time: &time, now_us };
-        step(&mut self.machine, &source)
+        let result = step(&mut self.machine, &source);
+        inner.redirect_waiting();
+        inner.env.post.send();
+        result
     }
 }
 

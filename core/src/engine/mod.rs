@@ -7,6 +7,7 @@ mod route;
 mod session;
 mod transaction;
 mod typed;
+mod waiting;
 
 pub use migration::Migration;
 pub use session::Session;
@@ -15,13 +16,14 @@ use crate::cluster::Topology;
 use crate::command::{ClientState, Counter, Environment, HostFigures};
 use crate::config::{Authority, Config};
 use crate::error::Error;
-use crate::keyspace::{Changes, ExpiredCounts, Keyspace, Layout};
+use crate::keyspace::{Access, Changes, ExpiredCounts, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
 use crate::structs::arena;
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, Moment, SystemClock};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// How an engine is made. Every field has a default.
 pub struct EngineOptions {
@@ -62,6 +64,8 @@ pub(crate) struct Inner {
     keyspace: Keyspace,
     env: Environment,
     clock: Box<dyn Clock>,
+    /// The changes to the cluster of which waiting sessions were told.
+    told_changes: AtomicU64,
 }
 
 /// An engine: a keyspace and everything around it. Cloning gives another handle to the same one.
@@ -106,7 +110,14 @@ impl Engine {
         let now_ms = options.clock.unix_ms();
         let env =
             Environment::new(config, options.seed, options.cluster, now_ms, keyspace.footprint());
-        Ok(Self { inner: Arc::new(Inner { keyspace, env, clock: options.clock }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                keyspace,
+                env,
+                clock: options.clock,
+                told_changes: AtomicU64::new(0),
+            }),
+        })
     }
 
     /// The value of a setting, by its CONFIG name or an older one; none if there is no such name.
@@ -167,8 +178,10 @@ impl Engine {
             (Counter::ExpiredKeys, expired.keys as u64),
             (Counter::ExpiredMembers, expired.members as u64),
         ]);
-        self.inner.env.announce(&changes.notices, now_ms);
-        self.inner.env.post.send();
+        let time = Moment::new(&*self.inner.clock);
+        let mut access = Access::nothing(&self.inner.keyspace, &time);
+        access.changes = changes;
+        self.inner.settle(access, 0, &time, VecDeque::new());
         let more = self.inner.keyspace.free_some(budget) || expired.total() == budget;
         more || arena::tidy(budget)
     }

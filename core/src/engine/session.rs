@@ -4,9 +4,15 @@ use super::Engine;
 use super::execute::BATCH;
 use crate::command::{ClientState, Letter, ReplyMode, Waker};
 use crate::error::Error;
-use crate::resp::{Encoder, Parsed, Protocol, ReplySink, RequestLimits, RequestParser, Requests};
+use crate::resp::{
+    Encoder, Parsed, Protocol, Reply, ReplyDecoder, ReplySink, RequestLimits, RequestParser,
+    Requests,
+};
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// One conversation with an engine.
 ///
@@ -22,6 +28,8 @@ pub struct Session {
     requests: Requests,
     /// The beginning of a request whose end has not arrived.
     pending: Vec<u8>,
+    /// Where each of the requests ends in the input.
+    ends: Vec<usize>,
     out: Encoder,
 }
 
@@ -31,11 +39,12 @@ impl Session {
         let card = env.sessions.open(env.next_client_id(), engine.inner.clock.unix_ms());
         let authenticated = !env.config.has_password();
         Self {
-            client: ClientState { authenticated, ..ClientState::with_card(card) },
+            client: ClientState { authenticated, may_wait: true, ..ClientState::with_card(card) },
             engine,
             parser: RequestParser::new(RequestLimits::default()),
             requests: Requests::new(),
             pending: Vec::new(),
+            ends: Vec::new(),
             out: Encoder::new(Protocol::Resp2),
         }
     }
@@ -49,7 +58,9 @@ impl Session {
             return;
         }
         let output_before = self.out.len();
-        if self.pending.is_empty() {
+        if self.is_waiting() {
+            self.pending.extend_from_slice(input);
+        } else if self.pending.is_empty() {
             let used = self.run_all(input);
             self.pending.extend_from_slice(&input[used..]);
         } else {
@@ -82,8 +93,32 @@ impl Session {
 
     /// Adds to the output what others have for this session. Does nothing if that is nothing.
     pub fn poll(&mut self) {
+        let waited = self.is_waiting();
         self.collect();
+        if waited && !self.is_waiting() && !self.pending.is_empty() {
+            self.feed(&[]);
+        }
         self.note_output();
+    }
+
+    /// Whether the session waits for what its last command asked for, as BLPOP does. What is fed
+    /// until then is carried out after.
+    pub fn is_waiting(&self) -> bool {
+        self.client.waiter.is_some()
+    }
+
+    /// When the session wants [`Session::handle_timeout`] to be called, in microseconds on the
+    /// monotonic scale of the engine's clock.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        self.client.waiter.as_ref()?.deadline_us
+    }
+
+    /// Ends the session's wait if it has waited long enough. Calling it early does nothing.
+    pub fn handle_timeout(&mut self) {
+        if let Some(waiter) = &self.client.waiter {
+            self.engine.inner.time_out(waiter);
+            self.poll();
+        }
     }
 
     /// What is to be sent and was not taken yet.
@@ -118,9 +153,12 @@ impl Session {
     /// would; none while the session's state asks for more than they know of.
     pub fn plain_database(&self) -> Option<usize> {
         let client = &self.client;
-        let is_plain = client.reply == ReplyMode::On && !client.asking && !client.no_touch;
+        let is_plain = client.is_plain()
+            && client.reply == ReplyMode::On
+            && !client.asking
+            && !client.no_touch;
         let is_routed = self.engine.inner.env.cluster.is_some();
-        (is_plain && client.authenticated && !is_routed).then_some(client.db)
+        (is_plain && !is_routed).then_some(client.db)
     }
 
     /// The version of the protocol that HELLO chose; RESP2 at first.
@@ -134,12 +172,50 @@ impl Session {
     }
 
     /// Carries out one command in this session and writes its reply to `sink`, without RESP text
-    /// in between.
+    /// in between. A command that would wait is answered as if it had waited in vain.
     pub fn call(&mut self, words: &[&[u8]], sink: &mut dyn ReplySink) {
+        let may_wait = std::mem::replace(&mut self.client.may_wait, false);
         self.engine.inner.call(&mut self.client, words, sink);
+        self.client.may_wait = may_wait;
         // HELLO counts for the output too.
         self.out.set_protocol(self.client.protocol);
         self.collect();
+    }
+
+    /// Carries out one command of a fresh session in a database. If it has to wait, sleeps until it
+    /// is answered, and returns that; otherwise the answer is in `sink`.
+    pub(super) fn sleep_in(
+        &mut self,
+        db: usize,
+        words: &[&[u8]],
+        sink: &mut dyn ReplySink,
+    ) -> Option<Reply> {
+        let bell = Arc::new((Mutex::new(false), Condvar::new()));
+        let rope = bell.clone();
+        self.set_waker(Arc::new(move || {
+            *rope.0.lock() = true;
+            rope.1.notify_one();
+        }));
+        self.client.db = db;
+        self.client.authenticated = true;
+        self.client.protocol = sink.protocol();
+        self.out.set_protocol(sink.protocol());
+        self.engine.inner.call(&mut self.client, words, sink);
+        while self.is_waiting() {
+            let now_us = self.engine.inner.clock.now().mono_us;
+            let left_us = self.poll_timeout().map(|at_us| at_us.saturating_sub(now_us));
+            let mut rung = bell.0.lock();
+            match left_us {
+                _ if *rung => {}
+                Some(left_us) => _ = bell.1.wait_for(&mut rung, Duration::from_micros(left_us)),
+                None => bell.1.wait(&mut rung),
+            }
+            *rung = false;
+            drop(rung);
+            self.handle_timeout();
+        }
+        let mut answer = Bytes::from(self.take_output());
+        ReplyDecoder::default().decode_shared(&mut answer).ok().flatten()
     }
 
     /// Carries out the complete requests at the front of `input`, and returns how much of it is
@@ -151,12 +227,17 @@ impl Session {
             let parsed = self.parse_batch(input, &mut used);
             let requests = std::mem::take(&mut self.requests);
             let mut done = 0;
-            while done < requests.len() && !self.client.closing {
+            while done < requests.len() && !self.client.closing && !self.is_waiting() {
                 done += self.run_batch(&requests, done, input);
                 self.collect();
                 self.check_output();
             }
             self.requests = requests;
+            if self.is_waiting() {
+                // What follows is parsed anew when the wait is over.
+                self.parser = RequestParser::new(RequestLimits::default());
+                return self.ends[done - 1];
+            }
             match parsed {
                 Ok(true) if !self.client.closing => {}
                 Ok(_) => return used,
@@ -180,9 +261,13 @@ impl Session {
         let known = self.client.authenticated || !config.has_password();
         self.parser.set_authenticated(known);
         let batch = if known { BATCH } else { 1 };
+        self.ends.clear();
         while self.requests.len() < batch {
             match self.parser.parse(input, *used, &mut self.requests)? {
-                Parsed::Complete { end } => *used = end,
+                Parsed::Complete { end } => {
+                    *used = end;
+                    self.ends.push(end);
+                }
                 Parsed::Incomplete { consumed } => {
                     *used = consumed;
                     return Ok(false);
@@ -214,6 +299,14 @@ impl Session {
         for letter in delivery.letters {
             match letter {
                 Letter::Message(message) => message.write(&mut self.out),
+                Letter::Answer(reply) => {
+                    if self.client.reply != ReplyMode::Off {
+                        self.out.buffer_mut().extend_from_slice(&reply);
+                    }
+                    if let Some(waiter) = self.client.end_wait() {
+                        self.engine.inner.end_wait(&waiter);
+                    }
+                }
             }
         }
         if delivery.cut_off {
@@ -273,6 +366,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if let Some(waiter) = self.client.end_wait() {
+            self.engine.inner.end_wait(&waiter);
+        }
         self.engine.inner.retire(&mut self.client);
         self.engine.inner.env.sessions.close(self.client.id);
     }
@@ -300,6 +396,15 @@ mod tests {
         assert_eq!((session.database(), session.plain_database()), (3, None));
         session.feed(b"CLIENT NO-TOUCH off\r\nCLIENT REPLY off\r\n");
         assert_eq!(session.plain_database(), None);
+    }
+
+    #[test]
+    fn typed_calls_are_left_while_commands_are_queued() {
+        let mut session = Engine::default().session();
+        session.feed(b"MULTI\r\n");
+        assert_eq!(session.plain_database(), None);
+        session.feed(b"DISCARD\r\n");
+        assert_eq!(session.plain_database(), Some(0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
 use crate::resp::{Protocol, Reply, ReplyBuilder, ReplySink};
 use crate::time::Moment;
+use std::collections::VecDeque;
 
 const ABORTED: Error =
     Error::fixed(ErrorKind::ExecAbort, "Transaction discarded because of previous errors.");
@@ -89,6 +90,7 @@ impl Inner {
         let transaction = client.transaction.take().expect("the session is in a transaction");
         let watch = client.watch.take();
         let asking = std::mem::take(&mut client.asking);
+        let may_wait = std::mem::replace(&mut client.may_wait, false);
         client.note_transaction();
         let words = transaction.words();
         let mut plan = Plan::new(self, client.db, &transaction, &words);
@@ -132,7 +134,8 @@ impl Inner {
                 }
             }
         }
-        self.settle(access, commands);
+        client.may_wait = may_wait;
+        self.settle(access, commands, time, VecDeque::new());
     }
 
     /// What is answered to words that are refused. A transaction breaks by that. EXEC itself ends it,

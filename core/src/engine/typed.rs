@@ -11,6 +11,7 @@ use crate::resp::{Protocol, Reply, ReplyBuilder};
 use crate::time::Moment;
 use crate::value::string;
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 impl Engine {
     /// The value of a string key in database 0, or none.
@@ -161,7 +162,7 @@ impl Engine {
             route::check(cluster, spec, &ClientState::default(), false, keys, &mut access)?;
         }
         let result = work(&mut access, &key);
-        inner.settle(access, 1);
+        inner.settle(access, 1, &time, VecDeque::new());
         result
     }
 
@@ -170,7 +171,14 @@ impl Engine {
     /// waits for them.
     pub fn is_fast(&self, words: &[&[u8]]) -> bool {
         !words.is_empty()
-            && table::lookup(words).is_ok_and(|spec| spec.command.flags & flag::FAST != 0)
+            && table::lookup(words)
+                .is_ok_and(|spec| spec.flags & (flag::FAST | flag::BLOCKING) == flag::FAST)
+    }
+
+    /// Whether the command that these words ask for may wait, as BLPOP does. Where nothing can wait
+    /// it is answered as if it had waited in vain; [`Engine::call_blocking`] lets it.
+    pub fn may_wait(&self, words: &[&[u8]]) -> bool {
+        !words.is_empty() && table::lookup(words).is_ok_and(|spec| spec.flags & flag::BLOCKING != 0)
     }
 }
 

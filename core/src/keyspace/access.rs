@@ -148,6 +148,17 @@ impl<'k> Access<'k> {
         Self::new(keyspace, time, Held::All(guards))
     }
 
+    /// Whether the lock of a key is held.
+    pub(crate) fn holds(&self, key: &Key<'_>) -> bool {
+        let number = self.keyspace.shard_of(key.slot);
+        match &self.held {
+            Held::Nothing => false,
+            Held::One(guard) => guard.number as usize == number,
+            Held::Some(guards) => guards.iter().any(|guard| guard.number as usize == number),
+            Held::All(_) => true,
+        }
+    }
+
     /// Lets `work` see a key, which is locked for it if nothing is.
     pub(crate) fn with_key<'a, R>(
         &mut self,

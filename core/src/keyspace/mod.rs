@@ -19,7 +19,7 @@ mod walk;
 mod watch;
 
 pub(crate) use access::{Access, Changed, Expiry};
-pub(crate) use change::{Changes, Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
+pub(crate) use change::{Awaited, Changes, Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{ExpiredCounts, NewValue, Partition};
 pub(crate) use walk::Cursor;

@@ -165,6 +165,18 @@ impl Access<'_> {
         self.keyspace().interests.fetch_sub(1, Relaxed);
     }
 
+    /// Lets changes to a key be put on the list of changes, once more.
+    pub(crate) fn begin_to_await(&mut self, key: &Key<'_>) {
+        self.interests(key).find_or_new(key).waiting += 1;
+        self.keyspace().interests.fetch_add(1, Relaxed);
+    }
+
+    /// Undoes [`Access::begin_to_await`].
+    pub(crate) fn cease_to_await(&mut self, key: &Key<'_>) {
+        self.interests(key).change(key, |interest| interest.waiting -= 1);
+        self.keyspace().interests.fetch_sub(1, Relaxed);
+    }
+
     fn interests(&mut self, key: &Key<'_>) -> &mut Interests {
         self.shard(key).interests.get_or_insert_default()
     }

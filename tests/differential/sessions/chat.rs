@@ -27,6 +27,8 @@ impl fmt::Display for Line {
 }
 
 const KEYS: [&str; 4] = ["k", "l", "{k}m", "n"];
+/// Keys of lists that sessions wait for.
+const QUEUES: [&str; 3] = ["q", "r", "{q}s"];
 const CHANNELS: [&str; 3] = ["news", "{k}c", "__keyevent@0__:set"];
 const PATTERNS: [&str; 4] = ["n*", "__key*__:*", "__keyspace@1__:*", "[a-z]ews"];
 
@@ -34,11 +36,13 @@ const PATTERNS: [&str; 4] = ["n*", "__key*__:*", "__keyspace@1__:*", "[a-z]ews"]
 #[derive(Debug)]
 pub(crate) struct Talk {
     chance: Chance,
+    /// How many entries were added to the stream.
+    entries: u64,
 }
 
 impl Talk {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { chance: Chance::new(seed) }
+        Self { chance: Chance::new(seed), entries: 0 }
     }
 
     pub(crate) fn line(&mut self) -> Line {
@@ -48,7 +52,13 @@ impl Talk {
         } else {
             self.chance.below(WORKERS)
         };
-        let words = if listener { self.listening() } else { self.working() };
+        let words = match session {
+            _ if listener => self.listening(),
+            // The first one always has a hand free to give the others what they wait for.
+            1.. if self.chance.one_in(6) => self.waiting(),
+            _ if self.chance.one_in(4) => self.giving(),
+            _ => self.working(),
+        };
         let words: Vec<&str> = words.split(' ').collect();
         Line::new(session as usize, &words)
     }
@@ -64,6 +74,43 @@ impl Talk {
             7 => format!("PUBLISH {} {}", self.chance.pick(&CHANNELS), self.chance.below(100)),
             8 => format!("SPUBLISH {} {}", self.chance.pick(&CHANNELS), self.chance.below(100)),
             _ => self.question(),
+        }
+    }
+
+    /// A command that may wait. It waits for one key only: when several come at once, Redis 7.0 and
+    /// 7.2 choose differently.
+    fn waiting(&mut self) -> String {
+        let (one, other) = (self.chance.pick(&QUEUES), self.chance.pick(&QUEUES));
+        match self.chance.below(9) {
+            0 | 1 => format!("BLPOP {one} 0"),
+            2 => format!("BRPOP {one} 0"),
+            3 => format!("BLMOVE {one} {other} LEFT RIGHT 0"),
+            4 => format!("BRPOPLPUSH {one} {other} 0"),
+            5 => format!("BLMPOP 0 1 {one} RIGHT COUNT 2"),
+            6 => "BZPOPMIN z 0".to_owned(),
+            7 => "BZMPOP 0 1 z MAX COUNT 2".to_owned(),
+            _ => "XREAD BLOCK 0 STREAMS x $".to_owned(),
+        }
+    }
+
+    /// A command that brings what others wait for, or takes it away.
+    fn giving(&mut self) -> String {
+        let (one, other) = (self.chance.pick(&QUEUES), self.chance.pick(&QUEUES));
+        let number = self.chance.below(50);
+        match self.chance.below(14) {
+            0..=2 => format!("RPUSH {one} {number}"),
+            3 | 4 => format!("LPUSH {one} a b {number}"),
+            5 => format!("LPOP {one}"),
+            6 => format!("DEL {one}"),
+            7 => format!("RENAME {one} {other}"),
+            8 | 9 => format!("ZADD z {number} m{number} 3 n"),
+            10 => format!("SET {one} v"),
+            11 => format!("LRANGE {one} 0 -1"),
+            12 => "DEL z x".to_owned(),
+            _ => {
+                self.entries += 1;
+                format!("XADD x {}-1 f {number}", self.entries)
+            }
         }
     }
 

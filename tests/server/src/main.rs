@@ -5,9 +5,11 @@ mod figures;
 mod options;
 mod serve;
 
+use keyslot::time::SystemClock;
 use keyslot::{Engine, EngineOptions};
 use options::Options;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the keeper sleeps when nothing is due, and how much it does at a time.
@@ -31,7 +33,9 @@ fn run(options: Options) -> Result<(), String> {
         print!("{}", options::USAGE);
         return Ok(());
     }
+    let clock = Arc::new(SystemClock::new());
     let engine = Engine::open(EngineOptions {
+        clock: Box::new(clock.clone()),
         shards: options.shards,
         databases: options.databases,
         seed: options.seed,
@@ -40,7 +44,7 @@ fn run(options: Options) -> Result<(), String> {
     });
     let engine = engine.map_err(|error| error.to_string())?;
     keep(engine.clone());
-    serve::listen(&engine, &options)
+    serve::listen(&engine, &clock, &options)
 }
 
 /// Lets a thread do what is due: expiry, freeing of what waits to be freed, and figures for INFO.

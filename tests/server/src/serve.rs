@@ -1,8 +1,9 @@
 //! Sockets and threads: one thread a connection, which sleeps until there is something to do.
 
 use crate::options::Options;
+use keyslot::time::{Clock, SystemClock};
 use keyslot::{Engine, Session};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
@@ -10,21 +11,26 @@ use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 const READ_BYTES: usize = 64 << 10;
 
 /// Listens where the options say, says so on standard output, and serves until the process ends.
-pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
+pub(crate) fn listen(
+    engine: &Engine,
+    clock: &Arc<SystemClock>,
+    options: &Options,
+) -> Result<(), String> {
     let mut acceptors = Vec::new();
     if let Some(path) = &options.unix_socket {
         let in_use = |error| format!("cannot listen on {}: {error}", path.display());
         let listener = UnixListener::bind(path).map_err(in_use)?;
         println!("listening on {}", path.display());
-        let engine = engine.clone();
+        let (engine, clock) = (engine.clone(), clock.clone());
         let name = format!("{}:0", path.display());
         acceptors.push(thread::spawn(move || {
             for stream in listener.incoming() {
-                accept(&engine, stream, &name, &name);
+                accept(&engine, &clock, stream, &name, &name);
             }
         }));
     }
@@ -33,7 +39,7 @@ pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
         let in_use = |error| format!("cannot listen on {address}: {error}");
         let listener = TcpListener::bind(&address).map_err(in_use)?;
         println!("listening on {address}");
-        let engine = engine.clone();
+        let (engine, clock) = (engine.clone(), clock.clone());
         acceptors.push(thread::spawn(move || {
             for stream in listener.incoming() {
                 let peer = stream.as_ref().ok().and_then(|stream| {
@@ -42,7 +48,7 @@ pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
                     stream.peer_addr().ok()
                 });
                 let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
-                accept(&engine, stream, &peer, &address);
+                accept(&engine, &clock, stream, &peer, &address);
             }
         }));
     }
@@ -56,19 +62,30 @@ pub(crate) fn listen(engine: &Engine, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn accept<S>(engine: &Engine, stream: io::Result<S>, peer: &str, local: &str)
-where
+fn accept<S>(
+    engine: &Engine,
+    clock: &Arc<SystemClock>,
+    stream: io::Result<S>,
+    peer: &str,
+    local: &str,
+) where
     S: Read + Write + AsFd + Send + 'static,
 {
     let Ok(stream) = stream else { return };
     let mut session = engine.session();
     session.set_peer(peer, local);
     // A connection that ends with an error has simply ended; the client knows why.
-    thread::spawn(move || drop(converse(session, stream)));
+    let clock = clock.clone();
+    thread::spawn(move || drop(converse(session, &clock, stream)));
 }
 
-/// Serves one client: sleeps until it says something, or until others have something for it.
-fn converse(mut session: Session, mut stream: impl Read + Write + AsFd) -> io::Result<()> {
+/// Serves one client: sleeps until it says something, others have something for it, or it has waited
+/// long enough.
+fn converse(
+    mut session: Session,
+    clock: &SystemClock,
+    mut stream: impl Read + Write + AsFd,
+) -> io::Result<()> {
     let (mut bell, rope) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     rope.set_nonblocking(true)?;
@@ -77,11 +94,15 @@ fn converse(mut session: Session, mut stream: impl Read + Write + AsFd) -> io::R
     let mut input = vec![0; READ_BYTES];
     while !session.is_closing() {
         let mut ready = [PollFd::new(&stream, PollFlags::IN), PollFd::new(&bell, PollFlags::IN)];
-        match poll(&mut ready, None) {
+        let left_us = |at_us: u64| at_us.saturating_sub(clock.now().mono_us);
+        let left = session.poll_timeout().map(|at_us| Duration::from_micros(left_us(at_us)));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut ready, left.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
         }
+        session.handle_timeout();
         let [said, rung] = ready.map(|one| !one.revents().is_empty());
         if rung {
             while bell.read(&mut input).is_ok_and(|len| len == input.len()) {}

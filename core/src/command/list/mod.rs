@@ -5,6 +5,9 @@ mod push_pop;
 mod range;
 mod transfer;
 
+pub(super) use push_pop::pop_one;
+pub(super) use transfer::{PopOptions, move_one, parse_end, pop_first};
+
 use super::table::{Command, Deprecation, Group, flag, key_use};
 use crate::error::Error;
 use crate::resp::number::parse_i64;

@@ -7,9 +7,11 @@ use super::{integer, no_such_group};
 use crate::command::call::Call;
 use crate::command::key_spec::{KeyPlace, KeyPlaces};
 use crate::command::table::key_use;
+use crate::command::wait::{InVain, Timeout, Wait};
 use crate::error::Error;
 use crate::keyspace::{Access, Event, Key};
 use crate::resp::{Protocol, ReplySink};
+use crate::value::Type;
 use crate::value::stream::{self, Stream, StreamId, parse};
 use smallvec::SmallVec;
 
@@ -34,18 +36,21 @@ pub(super) struct ReadRequest<'a> {
     count: usize,
     /// For each key, after which id to read.
     after: &'a [&'a [u8]],
+    /// How long to wait if there is nothing; none for not at all.
+    timeout: Option<Timeout>,
 }
 
 impl<'a> ReadRequest<'a> {
     fn parse(call: &Call<'a, '_>) -> Result<Self, Error> {
         let is_group = call.spec.command.name == "xreadgroup";
-        let mut request = Self { reader: None, count: usize::MAX, after: &[] };
+        let mut request = Self { reader: None, count: usize::MAX, after: &[], timeout: None };
         let mut acknowledges = false;
         let mut rest = &call.words[1..];
         loop {
             rest = match rest {
                 [word, time, rest @ ..] if word.eq_ignore_ascii_case(b"block") => {
-                    check_timeout(time, call.time.unix_ms())?;
+                    let timeout = Timeout::milliseconds(time, call.time.unix_ms())?;
+                    request.timeout = Some(timeout);
                     rest
                 }
                 [word, count, rest @ ..] if word.eq_ignore_ascii_case(b"count") => {
@@ -80,6 +85,24 @@ impl<'a> ReadRequest<'a> {
             None => {}
         }
         Ok(request)
+    }
+
+    /// What to wait for when there was nothing after these ids. They are named when the request is
+    /// tried again: what `$` stands for has changed by then. Who reads for a group waits for the end
+    /// of the stream or of the group too.
+    fn wait(&self, call: &Call<'_, '_>, timeout: Timeout, after: &Ids) -> Wait {
+        let words = call.words.iter().map(|word| word.to_vec());
+        let mut words: Vec<Vec<u8>> = words.collect();
+        let first = words.len() - after.len();
+        let (of_type, names) = match self.reader {
+            Some(_) => (None, &mut [][..]),
+            None => (Some(Type::Stream), &mut words[first..]),
+        };
+        for (name, id) in names.iter_mut().zip(after) {
+            *name = format!("{}-{}", id.ms, id.seq).into_bytes();
+        }
+        let keys = call.located.len();
+        Wait { keys, of_type, timeout, in_vain: InVain::NullArray, words: Some(words) }
     }
 
     /// The ids after which to read, one for each key.
@@ -160,16 +183,6 @@ fn ids_of<'a>(call: &Call<'a, '_>, streams: &'a [&'a [u8]]) -> Result<&'a [&'a [
     ))
 }
 
-fn check_timeout(word: &[u8], now_ms: u64) -> Result<(), Error> {
-    let timeout = crate::resp::number::parse_i64(word)
-        .ok_or(Error::err("timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(Error::err("timeout is negative"));
-    }
-    let fits = timeout.checked_add_unsigned(now_ms).is_some();
-    if fits { Ok(()) } else { Err(Error::err("timeout is out of range")) }
-}
-
 /// The keys of a request: half of the words after STREAMS, which is looked for where options are.
 pub(super) fn keys_of_read(words: &[&[u8]]) -> Option<KeyPlaces> {
     let mut at = 1;
@@ -209,8 +222,12 @@ enum Served {
 pub(super) fn xread(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let request = ReadRequest::parse(call)?;
     let after = request.resolve(call.keys, call.located)?;
-    if !serve(call, &request, &after) {
-        call.out.null_array();
+    if serve(call, &request, &after) {
+        return Ok(());
+    }
+    match request.timeout {
+        None => call.out.null_array(),
+        Some(timeout) => call.wait(request.wait(call, timeout, &after)),
     }
     Ok(())
 }

@@ -13,6 +13,8 @@ mod reply;
 mod store;
 
 pub(super) use add::Addition;
+pub(super) use pop::{End, PopOptions, has_members, pop};
+pub(super) use reply::Shape;
 pub(super) use store::store_under;
 
 use super::table::{Command, Deprecation, Group, flag, key_use};

@@ -3,9 +3,9 @@
 
 use super::binary::{Format, parse_hexadecimal};
 use super::double::{is_decimal_zero, is_infinity};
-use rustc_apfloat::Float;
-use rustc_apfloat::Round::NearestTiesToEven;
+use rustc_apfloat::Round::{NearestTiesToEven, TowardPositive};
 use rustc_apfloat::ieee::X87DoubleExtended;
+use rustc_apfloat::{Float, Status};
 use std::ops::Add;
 
 /// A float with a fraction of 64 bits and an exponent of 15, which rounds to the nearest and ties
@@ -45,6 +45,15 @@ impl LongDouble {
     /// Whether this is plus or minus infinity.
     pub fn is_infinite(self) -> bool {
         self.0.is_infinite()
+    }
+
+    /// The least integer that is not below `factor` times this; none if it does not fit, or this is
+    /// no number.
+    pub fn times_rounded_up(self, factor: i64) -> Option<i64> {
+        let product = (self.0 * X87DoubleExtended::from_i128(factor.into()).value).value;
+        let rounded = product.to_i128_r(i64::BITS as usize, TowardPositive, &mut false);
+        let fits = !rounded.status.contains(Status::INVALID_OP);
+        fits.then(|| i64::try_from(rounded.value).ok()).flatten()
     }
 
     /// Appends the text that Redis calls human: no exponent, at most 17 digits after the point, no
