@@ -173,3 +173,81 @@ fn read_consumer(kind: u8, group: &mut Group, reader: &mut Reader<'_>) -> Option
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::structs::entry::Body;
+
+    /// A stream with all that a payload can tell, as redis-server 7.0 writes it.
+    const V2: &[u8] = b"\
+        \x13\x01\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01@NN\0\0\0\x1f\0\x03\x01\x01\x01\x02\
+        \x01\x81f\x02\x81g\x02\0\x01\x02\x01\0\x01\0\x01\x81v\x02\x0a\x01\x05\x01\x03\x01\0\
+        \x01\x01\x01\x81w\x02\x0b\x01\x05\x01\0\x01\x01\x01\xdf\xff\x02\x01\x01\x81h\x02\x81\
+        x\x02\x06\x01\x02\x01\x02\x01\xdf\xff\x02\x81y\x02\x01\x01\x05\x01\xff\x03\x03\0\x01\
+        \x01\x01\x02\x04\x02\x01e\x02\0\x81\xff\xff\xff\xff\xff\xff\xff\xff\0\0\x01g\x03\0\
+        \x04\x03\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\x13$\x13\x0e\xa2\x01\0\0\x01\0\0\0\0\0\
+        \0\0\x02\0\0\0\0\0\0\0\0\x13$\x13\x0e\xa2\x01\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\
+        \0\0\x13$\x13\x0e\xa2\x01\0\0\x01\x02\x01c\x13$\x13\x0e\xa2\x01\0\0\x02\0\0\0\0\0\0\
+        \0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\0\x01d\x13$\x13\x0e\xa2\x01\
+        \0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0";
+
+    /// The same as 6.2 writes it.
+    const V1: &[u8] = b"\
+        \x0f\x01\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01@NN\0\0\0\x1f\0\x03\x01\x01\x01\x02\
+        \x01\x81f\x02\x81g\x02\0\x01\x02\x01\0\x01\0\x01\x81v\x02\x0a\x01\x05\x01\x03\x01\0\
+        \x01\x01\x01\x81w\x02\x0b\x01\x05\x01\0\x01\x01\x01\xdf\xff\x02\x01\x01\x81h\x02\x81\
+        x\x02\x06\x01\x02\x01\x02\x01\xdf\xff\x02\x81y\x02\x01\x01\x05\x01\xff\x03\x03\0\x02\
+        \x01e\x02\0\0\0\x01g\x03\0\x03\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\x13$\x13\x0e\xa2\
+        \x01\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\x13$\x13\x0e\xa2\x01\0\0\x02\0\0\0\0\
+        \0\0\0\x03\0\0\0\0\0\0\0\0\x13$\x13\x0e\xa2\x01\0\0\x01\x02\x01c\x13$\x13\x0e\xa2\
+        \x01\0\0\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\0\
+        \x01d\x13$\x13\x0e\xa2\x01\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0";
+
+    const LEN_MAX: u64 = 1 << 20;
+
+    fn record(value: &[u8]) -> Option<Record> {
+        let mut reader = Reader::new(&value[1..], LEN_MAX);
+        let mut restored = restore(value[0], &mut reader)?;
+        let (tag, body) = restored.take();
+        Some(Record::new(b"key", tag, body, None, 0)).filter(|_| reader.is_at_end())
+    }
+
+    fn dumped(record: &Record, version: u16) -> Vec<u8> {
+        let mut out = Vec::new();
+        dump(record, version, &mut out);
+        out
+    }
+
+    #[test]
+    fn each_version_is_written_as_it_was_read() {
+        let read = record(V2).unwrap();
+        assert_eq!(dumped(&read, V2_SINCE), V2);
+        assert_eq!(dumped(&read, V2_SINCE - 1), V1);
+        let newest = dumped(&read, V3_SINCE);
+        assert_eq!((newest[0], newest.len()), (TYPE_V3, V2.len() + 2 * size_of::<i64>()));
+        assert_eq!(dumped(&record(&newest).unwrap(), V3_SINCE), newest);
+    }
+
+    #[test]
+    fn what_the_first_version_does_not_tell_is_inferred() {
+        let record = record(V1).unwrap();
+        let Body::Boxed(Object::Stream(stream)) = record.body() else { panic!("no stream") };
+        let history = stream.history();
+        assert_eq!((history.entries_added(), history.first_id()), (3, StreamId { ms: 1, seq: 1 }));
+        let read: Vec<_> = stream.groups().map(|group| group.entries_read).collect();
+        assert_eq!(read, [None, Some(3)]);
+        let consumers: Vec<_> = stream.groups().flat_map(Group::consumers).collect();
+        assert_eq!(consumers.len(), 2);
+        assert!(consumers.iter().all(|one| one.active_ms == one.seen_ms));
+    }
+
+    #[test]
+    fn a_payload_that_is_cut_short_is_refused() {
+        for value in [V1, V2] {
+            for len in 1..value.len() {
+                assert!(record(&value[..len]).is_none(), "{len}");
+            }
+        }
+    }
+}
