@@ -239,11 +239,14 @@ fn sets(shards: usize) {
     mix.call(&[b"SUNIONSTORE", b"all", b"names", b"numbers"]);
     mix.call(&[b"COPY", b"names", b"copy"]);
     mix.check("what is stored and copied");
-    mix.call(&[b"SPOP", b"all", b"120000"]);
+    for _ in 0..1_200 {
+        // A longer reply would stay in the sink, which is no part of the engine.
+        mix.call(&[b"SPOP", b"all", b"100"]);
+    }
     for number in (0..100_000).filter(|number| number % 10 != 0) {
         mix.call(&[b"SREM", b"names", &name(number)]);
     }
-    mix.check("a tenth of it");
+    mix.check("what is left of sets");
 }
 
 fn lists(shards: usize) {

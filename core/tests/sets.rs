@@ -346,5 +346,7 @@ fn events_are_those_of_redis() {
         .collect();
     let expected =
         "sadd srem srem sadd spop spop del sunionstore del sdiffstore sinterstore srem del";
+    // The pattern itself comes with each event.
+    let events: Vec<_> = events.into_iter().filter(|event| *event != "*").collect();
     assert_eq!(events.join(" "), expected);
 }

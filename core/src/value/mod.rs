@@ -54,8 +54,8 @@ impl Type {
     pub(crate) fn of(record: &Record) -> Self {
         match record.tag() & TYPE_MASK {
             0 => Self::String,
-            2 => Self::Set,
             1 => Self::List,
+            2 => Self::Set,
             3 => Self::Zset,
             4 => Self::Hash,
             6 => Self::Stream,
