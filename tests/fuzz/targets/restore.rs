@@ -50,6 +50,10 @@ fuzz_target!(|input: &[u8]| {
     let looks = || LOOKS.map(|look| call(engine, look));
     let value = looks();
     let dump = call(engine, &[b"DUMP", b"key"]);
+    if dump == b"$-1\r\n" {
+        // A hash whose fields were all due goes when it is looked at.
+        return;
+    }
     let start = dump.iter().position(|&byte| byte == b'\n').expect("a bulk string") + 1;
     assert!(restore(engine, &dump[start..dump.len() - 2]));
     assert_eq!(looks(), value);
