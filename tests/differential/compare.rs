@@ -199,6 +199,18 @@ fn pairs(reply: &[Reply]) -> BTreeSet<(Vec<u8>, Option<u64>)> {
         .collect()
 }
 
+/// The distances of a search that shows them; none if it is not the reply of one.
+fn distances(reply: &Reply) -> Option<Vec<&[u8]>> {
+    let Reply::Array(found) = reply else { return None };
+    found
+        .iter()
+        .map(|one| match one {
+            Reply::Array(parts) => parts.get(1).and_then(text),
+            _ => None,
+        })
+        .collect()
+}
+
 /// Whether both payloads are of sorted sets in listpacks, in which 7.0 prints 17 digits.
 fn have_scores(ours: &[u8], theirs: &[u8]) -> bool {
     const TYPE_ZSET_LISTPACK: u8 = 17;
@@ -268,6 +280,16 @@ struct Known {
 }
 
 const KNOWN: &[Known] = &[
+    Known {
+        reason: "which members at the same distance COUNT leaves depends on how Redis sorts a part",
+        is: |command, ours, theirs| {
+            let has = |option: &[u8]| command.iter().any(|word| word.eq_ignore_ascii_case(option));
+            command[0].to_ascii_uppercase().starts_with(b"GEO")
+                && has(b"COUNT")
+                && has(b"WITHDIST")
+                && distances(ours).is_some_and(|ours| Some(ours) == distances(theirs))
+        },
+    },
     Known {
         reason: "ZRANK and ZREVRANK have WITHSCORE since 7.2",
         is: |command, _, theirs| {

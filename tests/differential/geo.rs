@@ -170,8 +170,12 @@ fn options(chance: &mut Chance, stores: bool) -> Command {
     }
     if chance.one_in(3) {
         command.extend(words(&["COUNT", chance.pick(&["1", "2", "5", "100", "0", "-1", "x"])]));
-        if chance.one_in(3) {
+        // Which of those at the same distance are left is open, unless any will do: what is stored
+        // must not depend on it, and of a reply the distances are compared.
+        if stores || chance.one_in(3) {
             command.push(b"ANY".into());
+        } else {
+            command.push(b"WITHDIST".into());
         }
     } else if chance.one_in(30) {
         command.push(b"ANY".into());
