@@ -133,6 +133,13 @@ fn negative_zero_is_lost_where_it_is_packed() {
     client.ask("CONFIG SET zset-max-listpack-entries 0");
     client.ask("ZADD y -0 a");
     assert_eq!(client.ask("ZSCORE y a"), "$2 -0 ");
+    // What is stored member by member is packed until one of them does not fit.
+    client.ask("CONFIG SET zset-max-listpack-entries 2");
+    client.ask("ZADD y 1 b 2 c 3 d");
+    client.ask("ZRANGESTORE x y -inf +inf BYSCORE");
+    assert_eq!(client.ask("ZSCORE x a"), "$1 0 ");
+    client.ask("ZRANGESTORE x y 0 -1");
+    assert_eq!(client.ask("ZSCORE x a"), "$2 -0 ");
 }
 
 #[test]

@@ -165,7 +165,9 @@ pub(super) fn zrangestore(call: &mut Call<'_, '_>) -> Result<(), Error> {
         Some(record) => {
             let zset = Zset::of(record)?;
             let ranks = request.ranks(zset);
-            (!ranks.is_empty()).then(|| NewZset::new(zset.range(ranks, false), &limits))
+            let members = zset.range(ranks, request.downwards).collect();
+            let is_counted = matches!(request.wanted, Wanted::Ranks(_));
+            NewZset::added_in_turn(members, is_counted, &limits)
         }
     };
     store::store(call, result, "zrangestore");

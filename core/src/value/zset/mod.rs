@@ -289,6 +289,25 @@ impl NewZset {
         Self::Large(Box::new(Object::Zset(map)))
     }
 
+    /// Keeps members that Redis would add one after the other in this order, which may be that of
+    /// falling scores. It packs them for as long as they fit, and loses the sign of a zero then, even
+    /// if there turn out to be too many. `is_counted` says that it knows how many they are before
+    /// the first. None without members.
+    pub(crate) fn added_in_turn(
+        mut members: Vec<(&[u8], f64)>,
+        is_counted: bool,
+        limits: &Limits,
+    ) -> Option<Self> {
+        let PackLimits { entries, value_len } = limits.zset;
+        if !is_counted || members.len() <= entries {
+            let fitting = members.iter_mut().take(entries);
+            let fitting = fitting.take_while(|(member, _)| member.len() <= value_len);
+            fitting.for_each(|(_, score)| *score += 0.0);
+        }
+        sort(&mut members);
+        (!members.is_empty()).then(|| Self::new(members.iter().copied(), limits))
+    }
+
     fn pack<'m>(members: impl Iterator<Item = (&'m [u8], f64)> + Clone) -> Self {
         Self::Packed(scored::pack(members.map(|(member, score)| (member, score + 0.0))))
     }
