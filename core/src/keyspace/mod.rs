@@ -11,6 +11,8 @@ mod access;
 mod change;
 mod due;
 mod graveyard;
+#[cfg(test)]
+mod member_tests;
 mod memory;
 mod partition;
 #[cfg(test)]

@@ -249,12 +249,16 @@ impl Partition {
                 break;
             }
             for due in some.into_iter().flatten() {
+                let left = budget - done.total();
+                if left == 0 {
+                    // The members of those before have used the budget up.
+                    break;
+                }
                 match due.kind() {
                     DueKind::Record => {
                         done.keys += usize::from(self.expire_record(due, &hash_of, &mut note));
                     }
                     DueKind::Member => {
-                        let left = budget.saturating_sub(done.total()).max(1);
                         done.members += self.expire_members(due, now_ms, left, &hash_of, &mut note);
                     }
                 }

@@ -31,7 +31,7 @@ fn name(number: u32) -> Vec<u8> {
 }
 
 /// Counts everything anew and compares it with what is kept.
-fn check_counts(keyspace: &Keyspace) {
+pub(super) fn check_counts(keyspace: &Keyspace) {
     for number in 0..keyspace.shards() {
         let shard = keyspace.lock(number);
         let hash_of = |record: &Record| keyspace.hash(record.key());

@@ -9,7 +9,6 @@ mod buckets;
 pub(crate) mod entry;
 pub(crate) mod hyperloglog;
 pub(crate) mod intset;
-#[allow(dead_code, reason = "lists, sets and streams use the rest")]
 pub(crate) mod listpack;
 pub(crate) mod member;
 pub(crate) mod ordered;
