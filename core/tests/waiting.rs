@@ -108,6 +108,15 @@ fn one_who_is_served_may_serve_the_next() {
 }
 
 #[test]
+fn who_waits_under_other_locks_comes_before_the_next_command_of_a_pipeline() {
+    let engine = Engine::default();
+    let [mut one, mut giver] = sessions(&engine);
+    say(&mut one, "BLMOVE a b LEFT LEFT 0\r\n");
+    assert_eq!(say(&mut giver, "RPUSH a x\r\nLPOP a\r\nLPOP b\r\n"), ":1 $-1 $1 x ");
+    assert_eq!(heard(&mut one), "$1 x ");
+}
+
+#[test]
 fn a_wrong_type_is_an_error_on_arrival_and_at_the_target() {
     let engine = Engine::default();
     let [mut one, mut giver] = sessions(&engine);

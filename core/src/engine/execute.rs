@@ -60,14 +60,19 @@ impl Inner {
                 access.prefetch(&keys);
             }
             let mut deferred = VecDeque::new();
-            let (batch, after) = rest.split_at(keys.len());
-            for ((words, spec), key) in batch.iter().zip(specs).zip(&keys) {
+            let mut done = 0;
+            for ((words, spec), key) in rest.iter().zip(specs).zip(&keys) {
                 let located = std::slice::from_ref(key);
                 self.run_one(client, spec, words, located, &mut access, out, &time);
                 self.serve_now(&mut access, &time, &mut deferred);
+                done += 1;
+                // Who waits under other locks comes before the next command.
+                if !deferred.is_empty() {
+                    break;
+                }
             }
-            self.settle(access, batch.len(), &time, deferred);
-            rest = after;
+            self.settle(access, done, &time, deferred);
+            rest = &rest[done..];
         }
         client.publish(time.unix_ms());
         requests.len() - rest.len()

@@ -36,13 +36,18 @@ const PATTERNS: [&str; 4] = ["n*", "__key*__:*", "__keyspace@1__:*", "[a-z]ews"]
 #[derive(Debug)]
 pub(crate) struct Talk {
     chance: Chance,
+    /// Whether sessions wait. Then no databases are exchanged: when that brings several keys at
+    /// once, the order in which Redis serves them is that of a table.
+    waits: bool,
     /// How many entries were added to the stream.
     entries: u64,
 }
 
 impl Talk {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { chance: Chance::new(seed), entries: 0 }
+        let mut chance = Chance::new(seed);
+        let waits = !chance.one_in(3);
+        Self { chance, waits, entries: 0 }
     }
 
     pub(crate) fn line(&mut self) -> Line {
@@ -55,7 +60,7 @@ impl Talk {
         let words = match session {
             _ if listener => self.listening(),
             // The first one always has a hand free to give the others what they wait for.
-            1.. if self.chance.one_in(6) => self.waiting(),
+            1.. if self.waits && self.chance.one_in(6) => self.waiting(),
             _ if self.chance.one_in(4) => self.giving(),
             _ => self.working(),
         };
@@ -143,6 +148,7 @@ impl Talk {
             13 => format!("SETEX {one} 1000 {number}"),
             14 => format!("SETRANGE {one} {number} x"),
             15 => format!("MOVE {one} 1"),
+            16 if self.waits => "PING".to_owned(),
             16 => "SWAPDB 0 1".to_owned(),
             17 => format!("SELECT {}", self.chance.below(2)),
             18 => self.chance.pick(&["FLUSHDB", "FLUSHALL"]).to_owned(),

@@ -5,10 +5,12 @@ use crate::chat::{Line, SESSIONS};
 use bytes::BytesMut;
 use keyslot::resp::{ReplyDecoder, encode_request};
 use keyslot::{Engine, EngineOptions, Session};
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long the server may take for anything.
@@ -50,11 +52,13 @@ fn greetings() -> [Line; 2] {
 /// Sessions with an engine.
 pub(crate) struct Keyslot {
     sessions: Vec<(Session, ReplyDecoder)>,
+    /// Which sessions have something to take, in the order in which it came.
+    called: Arc<Mutex<VecDeque<usize>>>,
 }
 
 impl Keyslot {
     pub(crate) fn new() -> Self {
-        Self { sessions: Vec::new() }
+        Self { sessions: Vec::new(), called: Arc::default() }
     }
 }
 
@@ -62,7 +66,14 @@ impl Side for Keyslot {
     fn restart(&mut self) {
         let engine = Engine::new(EngineOptions::default());
         engine.config_set("notify-keyspace-events", "KEA").expect("it exists");
-        let open = |_| (engine.session(), ReplyDecoder::default());
+        self.called = Arc::default();
+        let open = |number| {
+            let (mut session, called) = (engine.session(), self.called.clone());
+            session.set_waker(Arc::new(move || {
+                called.lock().expect("nobody panics with it").push_back(number);
+            }));
+            (session, ReplyDecoder::default())
+        };
         self.sessions = (0..SESSIONS).map(open).collect();
         for line in greetings() {
             self.say(&line).expect("keyslot speaks both versions");
@@ -71,11 +82,17 @@ impl Side for Keyslot {
 
     fn say(&mut self, line: &Line) -> Result<Vec<Frames>, String> {
         self.sessions[line.session].0.feed(&encode(&line.words));
-        let read = |(session, decoder): &mut (Session, ReplyDecoder)| {
+        let mut all = vec![Frames::new(); SESSIONS];
+        let mut next = Some(line.session);
+        // One that has waited goes on with what it said since, in the order of the answers.
+        while let Some(number) = next {
+            let (session, decoder) = &mut self.sessions[number];
             session.poll();
-            decode(decoder, &mut BytesMut::from(&session.take_output()[..]))
-        };
-        self.sessions.iter_mut().map(read).collect()
+            let output = session.take_output();
+            all[number].extend(decode(decoder, &mut BytesMut::from(&output[..]))?);
+            next = self.called.lock().map_err(|error| error.to_string())?.pop_front();
+        }
+        Ok(all)
     }
 }
 
@@ -174,6 +191,10 @@ fn connect(socket: &PathBuf) -> Option<Connection> {
 impl Side for Redis {
     fn restart(&mut self) {
         self.connections.clear();
+        // It may not have noticed yet that they are gone, and go on to serve those that waited.
+        for class in ["normal", "pubsub"] {
+            self.control.ask(&["CLIENT", "KILL", "TYPE", class]).expect("redis-server is alive");
+        }
         let socket = self.directory.join("redis.sock");
         let open = |_| connect(&socket).expect("redis-server is alive");
         self.connections = (0..SESSIONS).map(open).collect();
