@@ -20,6 +20,7 @@ pub(crate) const KINDS: &[Kind] = &[
     (60, |stream| stream.claim(Generator::xclaim)),
     (50, |stream| stream.claim(Generator::xautoclaim)),
     (60, |stream| stream.data(Generator::xinfo)),
+    (2, |stream| Step::one(stream.wrong_block())),
     (5, |stream| Step::one(stream.xsetid())),
     (15, |stream| stream.data(Generator::forget)),
     (10, |stream| stream.data(Generator::dump_stream)),
@@ -226,10 +227,14 @@ impl Generator {
         if self.chance.one_in(2) {
             options.extend([b"COUNT".into(), self.entry_count()]);
         }
-        if self.chance.one_in(20) {
-            options.extend(words(&["BLOCK", self.chance.pick(&["1", "-1", "x"])]));
-        }
         options
+    }
+
+    /// A time to wait that does not fit. It is not spoiled, lest it became one for ever; real waits
+    /// are the conversations' of several sessions.
+    fn wrong_block(&mut self) -> Command {
+        let time = self.chance.pick(&["-1", "x"]);
+        words(&["XREAD", "BLOCK", time, "STREAMS", "x1", "0"])
     }
 
     fn xread(&mut self) -> Command {
