@@ -6,9 +6,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _keyslot
+from ._bitmaps import BitmapCommands, HyperLogLogCommands
 from ._connection import ConnectionCommands
+from ._geo import GeoCommands
+from ._hashes import HashCommands
 from ._keys import KeyCommands
+from ._lists import ListCommands
 from ._server import ServerCommands
+from ._sets import SetCommands
+from ._sorted_sets import SortedSetCommands
+from ._streams import StreamCommands
 from ._strings import StringCommands
 
 if TYPE_CHECKING:
@@ -17,7 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Session"]
 
 
-class Commands(StringCommands, KeyCommands, ConnectionCommands, ServerCommands):
+class Commands(
+    StringCommands,
+    BitmapCommands,
+    HyperLogLogCommands,
+    ListCommands,
+    HashCommands,
+    SetCommands,
+    SortedSetCommands,
+    GeoCommands,
+    StreamCommands,
+    KeyCommands,
+    ConnectionCommands,
+    ServerCommands,
+):
     """The commands that are words and a conversion; the native classes have the others."""
 
     __slots__ = ()
