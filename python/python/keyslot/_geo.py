@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ._typing import Executor, Word, text
-from ._words import flag, only_one, option, to_float
+from ._words import Cast, flag, only_one, option, to_float
 from .exceptions import DataError
 
 UNITS = ("m", "km", "mi", "ft")
@@ -171,7 +171,7 @@ class GeoCommands(Executor):
         reply = self.execute(*words)
         if isinstance(reply, int) or not sum(wanted):
             return reply
-        casts = [cast for cast, on in zip((float, int, _point), wanted) if on]
+        casts: list[Cast] = [cast for cast, on in zip((float, int, _point), wanted) if on]
         return [
             [place[0], *(cast(part) for cast, part in zip(casts, place[1:]))] for place in reply
         ]

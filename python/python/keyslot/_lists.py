@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ._typing import Executor, Word
-from ._words import flag, limit, option
+from ._words import flag, limit, one_or_many, option
 from .exceptions import DataError
 
 
@@ -142,7 +142,7 @@ class ListCommands(Executor):
         words: list[Any] = ["SORT", name]
         option("BY", by, words)
         limit(start, num, words)
-        patterns = [get] if isinstance(get, (bytes, str)) else list(get or ())
+        patterns = [] if get is None else one_or_many(get)
         for pattern in patterns:
             words += ["GET", pattern]
         flag("DESC", desc, words)

@@ -70,15 +70,15 @@ class SetCommands(Executor):
     def spop(self, name: Word, count: int | None = None) -> bytes | list[bytes] | None:
         """Take out a member chosen by chance, or a list of ``count``."""
         words = () if count is None else (count,)
-        reply = self.execute("SPOP", name, *words)
-        return _as_list(reply)
+        reply: bytes | list[bytes] | None = _as_list(self.execute("SPOP", name, *words))
+        return reply
 
     def srandmember(self, name: Word, number: int | None = None) -> bytes | list[bytes] | None:
         """Return a member chosen by chance, or a list of ``number``, which may repeat if
         negative."""
         words = () if number is None else (number,)
-        reply = self.execute("SRANDMEMBER", name, *words)
-        return _as_list(reply)
+        reply: bytes | list[bytes] | None = _as_list(self.execute("SRANDMEMBER", name, *words))
+        return reply
 
     def srem(self, name: Word, *values: Word) -> int:
         """Remove members. Return how many there were."""

@@ -268,7 +268,10 @@ class SortedSetCommands(Executor):
         score_cast_func: Cast = float,
     ) -> int | list[Any] | None:
         """Return how many members come before this one, with its score if asked for."""
-        return self._rank("ZRANK", name, value, withscore, score_cast_func)
+        rank: int | list[Any] | None = self._rank(
+            "ZRANK", name, value, withscore, score_cast_func
+        )
+        return rank
 
     def zrevrank(
         self,
@@ -278,7 +281,10 @@ class SortedSetCommands(Executor):
         score_cast_func: Cast = float,
     ) -> int | list[Any] | None:
         """Return how many members come after this one, with its score if asked for."""
-        return self._rank("ZREVRANK", name, value, withscore, score_cast_func)
+        rank: int | list[Any] | None = self._rank(
+            "ZREVRANK", name, value, withscore, score_cast_func
+        )
+        return rank
 
     def _rank(self, command: str, name: Word, value: Word, withscore: bool, cast: Cast) -> Any:
         if not withscore:
