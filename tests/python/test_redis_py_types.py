@@ -46,7 +46,6 @@ LISTS = [
     ("sort", ("n",), {"by": "w_*", "get": ["#", "o_*"], "groups": True}),
     ("sort", ("n",), {"store": "sorted", "alpha": True}),
     ("sort_ro", ("n",), {"by": "nosort"}),
-    ("lrange", ("w_1", 0, -1), {}),
 ]
 
 HASHES = [

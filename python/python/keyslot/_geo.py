@@ -171,7 +171,8 @@ class GeoCommands(Executor):
         reply = self.execute(*words)
         if isinstance(reply, int) or not sum(wanted):
             return reply
-        casts: list[Cast] = [cast for cast, on in zip((float, int, _point), wanted) if on]
+        all_casts: tuple[Cast, Cast, Cast] = (float, int, _point)
+        casts = [cast for cast, on in zip(all_casts, wanted) if on]
         return [
             [place[0], *(cast(part) for cast, part in zip(casts, place[1:]))] for place in reply
         ]
