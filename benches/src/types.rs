@@ -242,28 +242,47 @@ const CASES: &[Case] = &[
 
 /// Commands made ready for both sides.
 struct Round {
-    /// For our side, word by word.
-    commands: Vec<Words>,
+    /// For our side, all words one after another.
+    text: Vec<u8>,
+    /// Where each word ends.
+    word_ends: Vec<usize>,
+    /// How many words each command has.
+    word_counts: Vec<usize>,
     /// For the peer, [`FEED`] at a time.
     feeds: Vec<Vec<u8>>,
 }
 
 impl Round {
-    fn new(commands: Vec<Words>) -> Self {
+    fn new(commands: &[Words]) -> Self {
         let feed = |some: &[Words]| {
             let mut feed = Vec::new();
             some.iter().for_each(|command| encode_request(command, &mut feed));
             feed
         };
-        Self { feeds: commands.chunks(FEED).map(feed).collect(), commands }
+        let mut round = Self {
+            text: Vec::new(),
+            word_ends: Vec::new(),
+            word_counts: commands.iter().map(Vec::len).collect(),
+            feeds: commands.chunks(FEED).map(feed).collect(),
+        };
+        for word in commands.iter().flatten() {
+            round.text.extend_from_slice(word);
+            round.word_ends.push(round.text.len());
+        }
+        round
     }
 
     fn run_ours(&self, session: &mut Session, out: &mut Encoder) {
-        let mut borrowed: Vec<&[u8]> = Vec::new();
-        for command in &self.commands {
-            borrowed.clear();
-            borrowed.extend(command.iter().map(|word| &word[..]));
-            session.call(&borrowed, out);
+        let mut words: Vec<&[u8]> = Vec::new();
+        let mut ends = self.word_ends.iter();
+        let mut start = 0;
+        for &count in &self.word_counts {
+            words.clear();
+            for &end in ends.by_ref().take(count) {
+                words.push(&self.text[start..end]);
+                start = end;
+            }
+            session.call(&words, out);
             assert!(out.bytes()[0] != b'-', "{}", out.bytes().escape_ascii());
             out.clear();
         }
@@ -288,15 +307,15 @@ fn measure(report: &mut Report, case: &Case, big: bool, redis: &mut Redis) {
     let mut out = Encoder::new(Protocol::Resp2);
     let (keys, len) = keys(case, big);
     for key in &keys {
-        let filling = (0..len).map(|number| (case.fill)(key, number)).collect();
-        let filling = Round::new(filling);
+        let filling: Vec<_> = (0..len).map(|number| (case.fill)(key, number)).collect();
+        let filling = Round::new(&filling);
         filling.run_ours(&mut session, &mut out);
         filling.run_theirs(redis);
     }
     let mut chance = Chance(9);
     let mut make = |command: Make| {
         let one = |number: usize| command(&keys[number % keys.len()][..], len, &mut chance);
-        Round::new((0..case.count).map(one).collect())
+        Round::new(&(0..case.count).map(one).collect::<Vec<_>>())
     };
     let before = case.before.map(&mut make);
     let round = make(case.command);

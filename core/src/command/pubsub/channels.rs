@@ -8,8 +8,9 @@ use crate::command::mailbox::Letter;
 use crate::keyspace::{Notice, TO_KEYEVENT, TO_KEYSPACE};
 use crate::resp::ReplySink;
 use foldhash::quality::FixedState;
+use hashbrown::HashMap;
 use parking_lot::RwLock;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

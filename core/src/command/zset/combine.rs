@@ -11,9 +11,9 @@ use crate::value::set::{self, Set};
 use crate::value::zset::{self, NewZset, Zset};
 use crate::value::{Record, Type, element};
 use foldhash::quality::FixedState;
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// What is made of several sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
