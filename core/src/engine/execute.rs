@@ -103,21 +103,33 @@ impl Inner {
         if client.transaction.is_some() && self.run_in_transaction(client, spec, words, out, time) {
             return hide_reply(client, Some(spec), out, mark);
         }
-        let mut keys = self.locate_all(client.db, spec, words);
+        let (mut one, mut many);
+        // Most commands have one key at a known place: no list is made for it.
+        let keys: &mut [Key<'_>] = match spec.single_key() {
+            Some(place) => {
+                one = [self.keyspace.locate(client.db, words[place])];
+                self.keyspace.prefetch(&one[0]);
+                &mut one
+            }
+            None => {
+                many = self.locate_all(client.db, spec, words);
+                &mut many
+            }
+        };
         let mut access = if keys.is_empty() {
             Access::nothing(&self.keyspace, time)
         } else if spec.reads_keys_by_value(words) {
             Access::all(&self.keyspace, time)
         } else {
-            Access::keys(&self.keyspace, time, &mut keys)
+            Access::keys(&self.keyspace, time, keys)
         };
         access.no_touch = client.no_touch;
         if keys.len() > 1 {
-            access.prefetch(&keys);
+            access.prefetch(keys);
         }
-        self.run_one(client, spec, words, &keys, &mut access, out, time);
+        self.run_one(client, spec, words, keys, &mut access, out, time);
         if client.wait.is_some() {
-            self.begin_wait(client, spec, words, &keys, &mut access);
+            self.begin_wait(client, spec, words, keys, &mut access);
         }
         self.settle(access, 1, time, VecDeque::new());
     }
