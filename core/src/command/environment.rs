@@ -148,14 +148,13 @@ impl Environment {
         self.sessions.reset();
     }
 
-    /// Samples how fast commands and bytes come, unless that was done a moment ago. Returns whether
-    /// it was time to.
-    pub(crate) fn sample_rates(&self, now_ms: u64) -> bool {
+    /// Samples how fast commands and bytes come, unless that was done a moment ago.
+    pub(crate) fn sample_rates(&self, now_ms: u64) {
         self.stats.sample(now_ms, || {
             let traffic = self.sessions.traffic();
             let commands = self.stats.total(Counter::Commands);
             [commands, traffic.input_bytes, traffic.output_bytes]
-        })
+        });
     }
 }
 

@@ -115,14 +115,12 @@ impl Stats {
         *rates.lock() = Rates::default();
     }
 
-    /// Takes a sample of running totals, unless the last one is fresh. Returns whether it did.
-    pub(crate) fn sample(&self, now_ms: u64, totals: impl FnOnce() -> [u64; RATES]) -> bool {
+    /// Takes a sample of running totals, unless the last one is fresh.
+    pub(crate) fn sample(&self, now_ms: u64, totals: impl FnOnce() -> [u64; RATES]) {
         let mut rates = self.rates.lock();
-        let due = now_ms >= rates.at_ms + SAMPLE_MS || now_ms < rates.at_ms;
-        if due {
+        if now_ms >= rates.at_ms + SAMPLE_MS || now_ms < rates.at_ms {
             rates.add(now_ms, totals());
         }
-        due
     }
 
     /// How fast the totals grew of late, each in units per second.

@@ -60,6 +60,9 @@ impl Default for EngineOptions {
     }
 }
 
+/// How many shards a call for maintenance asks for the memory that they take.
+const SHARDS_SAMPLED: usize = 32;
+
 pub(crate) struct Inner {
     keyspace: Keyspace,
     env: Environment,
@@ -167,9 +170,8 @@ impl Engine {
     /// gets there by itself in minutes.
     pub fn maintain(&self, budget: usize) -> bool {
         let now_ms = self.inner.clock.unix_ms();
-        if self.inner.env.sample_rates(now_ms) {
-            self.inner.env.note_memory(self.inner.keyspace.footprint());
-        }
+        self.inner.env.sample_rates(now_ms);
+        self.inner.env.note_memory(self.inner.keyspace.sample_footprint(SHARDS_SAMPLED));
         let active = self.inner.env.active_expire.load(Relaxed);
         let mut changes = Changes::default();
         let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut changes);

@@ -34,6 +34,7 @@ use crate::structs::table::{SegmentedTable, Whereabouts};
 use crate::value::Record;
 use foldhash::quality::FixedState;
 use graveyard::Graveyard;
+use memory::Gauge;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hasher};
@@ -90,6 +91,7 @@ pub(crate) struct Keyspace {
     slots_per_shard_shift: u32,
     databases: usize,
     graveyard: Mutex<Graveyard>,
+    gauge: Gauge,
     /// Where the next step of active expiry starts.
     expire_from: AtomicU64,
     /// The events that are listened to.
@@ -126,6 +128,7 @@ impl Keyspace {
             slots_per_shard_shift: slots_per_shard.trailing_zeros(),
             databases: layout.databases,
             graveyard: Mutex::default(),
+            gauge: Gauge::new(shards),
             expire_from: AtomicU64::new(0),
             events: AtomicU32::new(0),
             interests: AtomicUsize::new(0),
@@ -210,12 +213,29 @@ impl Keyspace {
         self.memory().total()
     }
 
+    /// About the same, without a look at everything: what `shards` more of the shards take, and
+    /// what the others took when it was their turn.
+    pub(crate) fn sample_footprint(&self, shards: usize) -> usize {
+        for _ in 0..shards {
+            let shard = self.gauge.next_shard();
+            let bytes = self.lock(shard).footprint();
+            self.gauge.note(shard, bytes);
+        }
+        self.gauge.sum() + self.fixed_footprint() + self.graveyard.lock().footprint()
+    }
+
+    /// What is there from the start.
+    fn fixed_footprint(&self) -> usize {
+        let lists =
+            footprint(size_of_val(&*self.cells)) + footprint(size_of_val(&*self.whereabouts));
+        lists + self.gauge.footprint()
+    }
+
     /// The same by purpose.
     pub(crate) fn memory(&self) -> KeyspaceMemory {
         let mut memory = KeyspaceMemory::default();
         (0..self.shards()).for_each(|shard| self.lock(shard).add_to(&mut memory));
-        memory.fixed += footprint(size_of_val(&*self.cells));
-        memory.fixed += footprint(size_of_val(&*self.whereabouts));
+        memory.fixed += self.fixed_footprint();
         memory.waiting = self.graveyard.lock().footprint();
         memory
     }
@@ -243,9 +263,18 @@ impl Shard {
         partition
     }
 
-    fn add_to(&self, memory: &mut KeyspaceMemory) {
+    /// What the list of databases takes beside the shard.
+    fn list_footprint(&self) -> usize {
         let spilled = if self.databases.spilled() { self.databases.capacity() } else { 0 };
-        memory.fixed += footprint(spilled * size_of::<Partition>());
+        footprint(spilled * size_of::<Partition>())
+    }
+
+    fn footprint(&self) -> usize {
+        self.list_footprint() + self.databases.iter().map(Partition::footprint).sum::<usize>()
+    }
+
+    fn add_to(&self, memory: &mut KeyspaceMemory) {
+        memory.fixed += self.list_footprint();
         if memory.databases.len() < self.databases.len() {
             memory.databases.resize(self.databases.len(), DatabaseMemory::default());
         }

@@ -82,7 +82,7 @@ impl Partition {
     }
 
     /// What all of this takes from the allocator.
-    fn footprint(&self) -> usize {
+    pub(super) fn footprint(&self) -> usize {
         let mut memory = DatabaseMemory::default();
         self.add_to(&mut memory);
         memory.total()

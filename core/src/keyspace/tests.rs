@@ -433,3 +433,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_sampled_footprint_is_the_footprint_once_every_shard_had_its_turn() {
+    let keyspace = keyspace(64, SlotScheme::Redis);
+    let clock = ManualClock::new(1);
+    let time = Moment::new(&clock);
+    for number in 0..500u32 {
+        let name = number.to_string();
+        let mut key = [keyspace.locate((number % 2) as usize, name.as_bytes())];
+        let mut access = Access::keys(&keyspace, &time, &mut key);
+        access.put(&key[0], 0, NewBody::Bytes(&[7; 100]), Expiry::Never);
+    }
+    assert!(keyspace.sample_footprint(16) < keyspace.footprint());
+    assert_eq!(keyspace.sample_footprint(48), keyspace.footprint());
+}
