@@ -27,6 +27,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("brpoplpush", "flags", "7.2 lets scripts call it"),
     ("bzpopmax", "flags", "7.2 lets scripts call it"),
     ("bzpopmin", "flags", "7.2 lets scripts call it"),
+    ("client|kill", "arguments", "7.2 names them otherwise, and 7.4 has MAXAGE"),
+    ("client|kill", "history", "7.4 has MAXAGE"),
     ("client|list", "arguments", "7.2 names them otherwise"),
     ("client|reply", "arguments", "7.2 names them otherwise"),
     ("client|setname", "tips", "7.2 asks for all nodes"),

@@ -4,9 +4,10 @@
 //! Only the session itself writes its card, so a plain load and store add to a counter; others
 //! read it at any time.
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Post};
 use super::table::{self, Spec};
 use super::wait::Waiter;
+use crate::keyspace::Flag;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub(crate) struct Card {
     pub(crate) queued_bytes: AtomicUsize,
     /// The wait that the session is in.
     pub(crate) waiter: Mutex<Option<Arc<Waiter>>>,
+    /// How many keys are watched, and the flag that is raised when one of them changes.
+    pub(crate) watch: Mutex<Option<(usize, Flag)>>,
     pub(crate) mailbox: Mailbox,
     input_bytes: AtomicU64,
     output_bytes: AtomicU64,
@@ -67,6 +70,7 @@ pub(crate) mod mark {
     pub(crate) const NO_TOUCH: usize = 1 << 2;
     pub(crate) const CLOSING: usize = 1 << 3;
     pub(crate) const READONLY: usize = 1 << 4;
+    pub(crate) const PARKED: usize = 1 << 5;
 }
 
 impl Card {
@@ -93,6 +97,30 @@ impl Card {
         self.waiter.lock().is_some()
     }
 
+    /// How many keys the session watches, and whether one of them has changed.
+    pub(crate) fn watching(&self) -> (usize, bool) {
+        let watch = self.watch.lock();
+        watch.as_ref().map_or((0, false), |(keys, flag)| (*keys, flag.load(Relaxed)))
+    }
+
+    /// Bytes of the words of the command that the session waits in.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        use crate::structs::allocation::footprint;
+        let waiter = self.waiter.lock().clone();
+        let words = waiter.iter().flat_map(|waiter| &waiter.words);
+        words.map(|word| footprint(word.capacity())).sum()
+    }
+
+    /// Ends the session without a word: nobody serves it any more, and its host is called, which
+    /// finds it closing.
+    pub(crate) fn kill(&self, post: &Post) {
+        let waiter = self.waiter.lock().clone();
+        if let Some(waiter) = waiter {
+            waiter.abandon();
+        }
+        self.mailbox.cut_off(post);
+    }
+
     /// The full name of the last command.
     pub(crate) fn last_command(&self) -> Option<&'static str> {
         let address = self.last_command.load(Relaxed);
@@ -109,7 +137,8 @@ impl Card {
         add(&self.reads, 1);
     }
 
-    fn traffic(&self) -> Traffic {
+    /// What went through the session.
+    pub(crate) fn traffic(&self) -> Traffic {
         Traffic {
             input_bytes: self.input_bytes.load(Relaxed),
             output_bytes: self.output_bytes.load(Relaxed),
@@ -123,7 +152,7 @@ impl Card {
         let rooms = [self.query_room.load(Relaxed), self.output_room.load(Relaxed)];
         let rooms = rooms.into_iter().map(footprint).sum::<usize>();
         let queued = self.queued_bytes.load(Relaxed);
-        footprint(size_of::<Self>()) + rooms + queued + self.mailbox.weight()
+        footprint(size_of::<Self>()) + rooms + queued + self.waiting_bytes() + self.mailbox.weight()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::card::{Card, Labels, mark};
 use super::environment::Environment;
+use super::pause::Pause;
 use super::pubsub::Subscriptions;
 use super::table::Spec;
 use super::transaction::{Transaction, Watch};
@@ -71,6 +72,8 @@ pub(crate) struct ClientState {
     pub(crate) wait: Option<Box<Wait>>,
     /// The wait that the session is in.
     pub(crate) waiter: Option<Arc<Waiter>>,
+    /// Whether the session has a command that a pause holds back.
+    pub(crate) parked: bool,
     /// What the session listens to, if to anything.
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// When the output went beyond the soft limit, in milliseconds since the Unix epoch.
@@ -98,6 +101,7 @@ impl Default for ClientState {
             may_wait: false,
             wait: None,
             waiter: None,
+            parked: false,
             subscriptions: None,
             output_over_since_ms: None,
             card: None,
@@ -139,6 +143,19 @@ impl ClientState {
         self.subscriptions.is_some() || self.waiter.is_some()
     }
 
+    /// Notes that a pause holds the session's next command back.
+    pub(crate) fn park(&mut self, pause: &Pause) {
+        self.parked = true;
+        self.card.iter().for_each(|card| pause.park(card));
+    }
+
+    /// Lets the session go on if it is parked.
+    pub(crate) fn unpark(&mut self, pause: &Pause) {
+        if std::mem::take(&mut self.parked) {
+            self.card.iter().for_each(|card| pause.unpark(card));
+        }
+    }
+
     /// What others may know of the session. A caller without a session gets a card when it first
     /// asks.
     pub(crate) fn card(&mut self) -> &Card {
@@ -168,6 +185,7 @@ impl ClientState {
             (self.no_touch, mark::NO_TOUCH),
             (self.closing, mark::CLOSING),
             (self.readonly, mark::READONLY),
+            (self.parked, mark::PARKED),
         ];
         let marks = marks.into_iter().map(|(set, mark)| if set { mark } else { 0 }).sum();
         card.marks.store(marks, Relaxed);

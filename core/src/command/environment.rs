@@ -3,6 +3,7 @@
 
 use super::card::Registry;
 use super::mailbox::Post;
+use super::pause::Pause;
 use super::pubsub::Channels;
 use super::stats::{Counter, Stats};
 use super::wait::WaitingRoom;
@@ -43,6 +44,8 @@ pub(crate) struct Environment {
     pub(crate) channels: Channels,
     /// Who waits for what.
     pub(crate) waiting: WaitingRoom,
+    /// Whose commands wait until a pause is over.
+    pub(crate) pause: Pause,
     /// Hosts to be called.
     pub(crate) post: Post,
     /// What the host last told of its process.
@@ -77,6 +80,7 @@ impl Environment {
             sessions: Registry::default(),
             channels: Channels::new(seed),
             waiting: WaitingRoom::default(),
+            pause: Pause::default(),
             post: Post::default(),
             host: Mutex::default(),
             opened_ms: now_ms,

@@ -148,7 +148,7 @@ fn clients(report: &mut Report<'_, '_, '_>) {
     report.lines([
         ("client_recent_max_input_buffer", input),
         ("client_recent_max_output_buffer", output),
-        ("blocked_clients", waiting),
+        ("blocked_clients", waiting + env.pause.len()),
         ("tracking_clients", 0),
         ("clients_in_timeout_table", timed),
         ("total_blocking_keys", keys),

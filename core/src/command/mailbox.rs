@@ -47,8 +47,6 @@ struct Content {
     letters: VecDeque<Letter>,
     /// When the session's output went beyond the soft limit, in milliseconds since the Unix epoch.
     over_since_ms: Option<u64>,
-    /// Whether the session shall end at once: it did not read what it asked for.
-    cut_off: bool,
     waker: Option<Waker>,
     /// Whether the host was called and has not come yet.
     called: bool,
@@ -62,6 +60,19 @@ pub(crate) struct Mailbox {
     full: AtomicBool,
     /// About how many bytes of output the letters make.
     weight: AtomicUsize,
+    /// Whether the session shall end at once: it did not read what it asked for, or was killed.
+    cut_off: AtomicBool,
+}
+
+/// What became of a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// It lies in the mailbox.
+    Yes,
+    /// It was too much, and the session ends.
+    TooMuch,
+    /// The session has ended already, though its host has not come to know.
+    Gone,
 }
 
 /// What a session finds in its mailbox.
@@ -74,8 +85,7 @@ pub(crate) struct Delivery {
 
 impl Mailbox {
     /// Leaves a letter. `waiting` is how much output waits for the host besides. What would go
-    /// beyond the limit is thrown away with everything before it, and the session ends. Returns
-    /// whether it came to that just now.
+    /// beyond the limit is thrown away with everything before it, and the session ends.
     pub(crate) fn deliver(
         &self,
         letter: Letter,
@@ -83,24 +93,50 @@ impl Mailbox {
         limit: OutputLimit,
         now_ms: u64,
         post: &Post,
-    ) -> bool {
+    ) -> Delivered {
         let mut content = self.content.lock();
-        if content.cut_off {
-            return false;
+        if self.is_cut_off() {
+            return Delivered::Gone;
         }
         let weight = self.weight.load(Ordering::Relaxed) + letter.weight();
         let over = limit.is_exceeded(waiting + weight, &mut content.over_since_ms, || now_ms);
         if over {
-            content.letters = VecDeque::new();
-            content.cut_off = true;
-            self.weight.store(0, Ordering::Relaxed);
+            self.empty(&mut content);
         } else {
             content.letters.push_back(letter);
             self.weight.store(weight, Ordering::Relaxed);
         }
         self.full.store(true, Ordering::Release);
         content.call(post);
-        over
+        if over { Delivered::TooMuch } else { Delivered::Yes }
+    }
+
+    /// Ends the session without a word.
+    pub(crate) fn cut_off(&self, post: &Post) {
+        let mut content = self.content.lock();
+        self.empty(&mut content);
+        self.full.store(true, Ordering::Release);
+        content.call(post);
+    }
+
+    /// Throws everything away, for good.
+    fn empty(&self, content: &mut Content) {
+        content.letters = VecDeque::new();
+        self.weight.store(0, Ordering::Relaxed);
+        self.cut_off.store(true, Ordering::Release);
+    }
+
+    /// Whether the session shall end at once.
+    #[inline]
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Ordering::Acquire)
+    }
+
+    /// Has the host called, though nothing is left for the session.
+    pub(crate) fn ring(&self, post: &Post) {
+        let mut content = self.content.lock();
+        self.full.store(true, Ordering::Release);
+        content.call(post);
     }
 
     /// Leaves the answer to a command in which the session waited, of any length, as replies are.
@@ -124,7 +160,12 @@ impl Mailbox {
         content.over_since_ms = None;
         self.full.store(false, Ordering::Relaxed);
         self.weight.store(0, Ordering::Relaxed);
-        Delivery { letters: std::mem::take(&mut content.letters), cut_off: content.cut_off }
+        Delivery { letters: std::mem::take(&mut content.letters), cut_off: self.is_cut_off() }
+    }
+
+    /// How many letters there are.
+    pub(crate) fn len(&self) -> usize {
+        self.content.lock().letters.len()
     }
 
     /// About how many bytes of output the letters make.

@@ -29,6 +29,7 @@ mod lolwut;
 mod lookup;
 mod mailbox;
 mod memory_command;
+mod pause;
 mod pubsub;
 mod scan_options;
 mod server;

@@ -145,6 +145,7 @@ impl ClientState {
     pub(crate) fn unwatch(&mut self, keys: &mut Access<'_>) {
         if let Some(watch) = self.watch.take() {
             watch.end(keys);
+            self.note_watch();
         }
     }
 
@@ -153,6 +154,14 @@ impl ClientState {
         self.transaction = None;
         self.note_transaction();
         self.unwatch(keys);
+    }
+
+    /// Tells the card what is watched.
+    pub(crate) fn note_watch(&self) {
+        if let Some(card) = &self.card {
+            let watch = self.watch.as_ref();
+            *card.watch.lock() = watch.map(|watch| (watch.keys.len(), watch.flag.clone()));
+        }
     }
 
     /// Brings the numbers on the card up to date.
@@ -200,6 +209,7 @@ fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
     for key in located {
         add(watch, call.keys, key);
     }
+    call.client.note_watch();
     call.out.ok();
     Ok(())
 }

@@ -137,7 +137,8 @@ pub(crate) struct Waiter {
 pub(crate) enum WaitState {
     #[default]
     Waiting,
-    /// The answer is in the mailbox, and the queues may still name the waiter.
+    /// There is an answer in the mailbox, or nobody to answer to, and the queues may still name the
+    /// waiter.
     Answered,
     /// Nothing names the waiter any more.
     Over,
@@ -162,6 +163,14 @@ impl Waiter {
         let mut out = Encoder::new(self.protocol);
         write(&mut out);
         self.card.mailbox.deliver_answer(Letter::Answer(out.take()), post);
+    }
+
+    /// Ends the wait without an answer: the session is gone.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state.lock();
+        if *state == WaitState::Waiting {
+            *state = WaitState::Answered;
+        }
     }
 
     /// Answers as if it had waited in vain, or with an error. Returns whether it still waited.

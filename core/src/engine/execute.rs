@@ -37,7 +37,8 @@ impl Inner {
         while !rest.is_empty() && !client.closing {
             let mut specs: SmallVec<[&'static Spec; BATCH]> = SmallVec::new();
             let mut keys: SmallVec<[Key<'_>; BATCH]> = SmallVec::new();
-            let batch_len = if client.is_plain() { BATCH } else { 0 };
+            let is_plain = client.is_plain() && !self.env.pause.is_set();
+            let batch_len = if is_plain { BATCH } else { 0 };
             for words in rest.iter().take(batch_len) {
                 let Ok(spec) = table::lookup(words) else { break };
                 let Some(place) = spec.single_key() else { break };
@@ -47,6 +48,10 @@ impl Inner {
                 specs.push(spec);
             }
             if keys.is_empty() {
+                if self.env.pause.is_set() && self.is_held_back(client, rest[0], &time) {
+                    client.park(&self.env.pause);
+                    break;
+                }
                 self.run_alone(client, rest[0], out, &time);
                 rest = &rest[1..];
                 if client.is_to_pause() {
@@ -147,6 +152,17 @@ impl Inner {
             let mut access = Access::nothing(&self.keyspace, &time);
             client.retire(&self.env, &mut access);
         }
+    }
+
+    /// Whether a pause holds a command back that would be carried out otherwise.
+    #[cold]
+    fn is_held_back(&self, client: &ClientState, words: Words<'_>, time: &Moment<'_>) -> bool {
+        let Ok(spec) = table::lookup(words).and_then(|spec| self.admit(client, spec)) else {
+            return false;
+        };
+        let transaction = client.transaction.as_ref().filter(|_| &*spec.name == "exec");
+        let writes = transaction.is_some_and(|transaction| transaction.writes());
+        self.env.pause.holds(spec, writes, time.unix_ms())
     }
 
     /// Lets a session pass that has authenticated, or needs not, and that may do more than listen.

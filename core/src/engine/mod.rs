@@ -172,7 +172,8 @@ impl Engine {
         let now_ms = self.inner.clock.unix_ms();
         self.inner.env.sample_rates(now_ms);
         self.inner.env.note_memory(self.inner.keyspace.sample_footprint(SHARDS_SAMPLED));
-        let active = self.inner.env.active_expire.load(Relaxed);
+        let is_paused = self.inner.env.pause.is_on(now_ms);
+        let active = self.inner.env.active_expire.load(Relaxed) && !is_paused;
         let mut changes = Changes::default();
         let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut changes);
         let expired = if active { due() } else { ExpiredCounts::default() };

@@ -54,6 +54,9 @@ impl Session {
     ///
     /// A protocol error is written to the output and closes the session.
     pub fn feed(&mut self, input: &[u8]) {
+        if self.client.card().mailbox.is_cut_off() {
+            self.collect();
+        }
         if self.client.closing {
             return;
         }
@@ -95,21 +98,28 @@ impl Session {
     pub fn poll(&mut self) {
         let waited = self.is_waiting();
         self.collect();
+        // Whether it is still held back is looked at anew.
+        self.client.unpark(&self.engine.inner.env.pause);
         if waited && !self.is_waiting() && !self.pending.is_empty() {
             self.feed(&[]);
         }
         self.note_output();
     }
 
-    /// Whether the session waits for what its last command asked for, as BLPOP does. What is fed
-    /// until then is carried out after.
+    /// Whether the session waits for what its last command asked for, as BLPOP does, or for the end
+    /// of a pause. What is fed until then is carried out after.
     pub fn is_waiting(&self) -> bool {
-        self.client.waiter.is_some()
+        self.client.waiter.is_some() || self.client.parked
     }
 
     /// When the session wants [`Session::handle_timeout`] to be called, in microseconds on the
     /// monotonic scale of the engine's clock.
     pub fn poll_timeout(&self) -> Option<u64> {
+        if self.client.parked {
+            let now = self.engine.inner.clock.now();
+            let left_ms = self.engine.inner.env.pause.until_ms().saturating_sub(now.unix_ms);
+            return Some(now.mono_us.saturating_add(left_ms.saturating_mul(1000)));
+        }
         self.client.waiter.as_ref()?.deadline_us
     }
 
@@ -117,6 +127,8 @@ impl Session {
     pub fn handle_timeout(&mut self) {
         if let Some(waiter) = &self.client.waiter {
             self.engine.inner.time_out(waiter);
+        }
+        if self.is_waiting() {
             self.poll();
         }
     }
@@ -224,6 +236,7 @@ impl Session {
         let mut used = 0;
         loop {
             self.requests.clear();
+            let start = used;
             let parsed = self.parse_batch(input, &mut used);
             let requests = std::mem::take(&mut self.requests);
             let mut done = 0;
@@ -236,7 +249,7 @@ impl Session {
             if self.is_waiting() {
                 // What follows is parsed anew when the wait is over.
                 self.parser = RequestParser::new(RequestLimits::default());
-                return self.ends[done - 1];
+                return done.checked_sub(1).map_or(start, |last| self.ends[last]);
             }
             match parsed {
                 Ok(true) if !self.client.closing => {}
@@ -369,6 +382,7 @@ impl Drop for Session {
         if let Some(waiter) = self.client.end_wait() {
             self.engine.inner.end_wait(&waiter);
         }
+        self.client.unpark(&self.engine.inner.env.pause);
         self.engine.inner.retire(&mut self.client);
         self.engine.inner.env.sessions.close(self.client.id);
     }
@@ -533,7 +547,9 @@ mod tests {
         let expected = "id=1 addr=127.0.0.1:5000 laddr=127.0.0.1:6379 fd=-1 name=one age=7 idle=7 \
                         flags=N db=3 ";
         assert!(list.contains(expected), "{list}");
-        assert!(list.contains("cmd=select user=default redir=-1 resp=3 lib-name=test lib-ver=\n"));
+        assert!(list.contains(
+            "cmd=select user=default redir=-1 resp=3 lib-name=test lib-ver= tot-net-in="
+        ));
         assert!(list.contains("\nid=2 addr=?:0 "));
         assert!(list.contains(" cmd=client|list "), "{list}");
         drop(one);

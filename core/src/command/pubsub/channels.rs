@@ -4,7 +4,8 @@ use super::Scope;
 use crate::command::card::Card;
 use crate::command::environment::Environment;
 use crate::command::glob;
-use crate::command::mailbox::Letter;
+use crate::command::mailbox::{Delivered, Letter};
+use crate::config::OutputLimit;
 use crate::keyspace::{Notice, TO_KEYEVENT, TO_KEYSPACE};
 use crate::resp::ReplySink;
 use foldhash::quality::FixedState;
@@ -153,14 +154,27 @@ impl Environment {
 
     fn deliver(&self, message: &Arc<Message>, listeners: &Listeners, now_ms: u64) -> usize {
         let limit = self.config.listener_output_limit();
-        for card in listeners.values() {
+        let deliver = |card: &&Arc<Card>| {
             let letter = Letter::Message(message.clone());
-            let waiting = card.output_len.load(Relaxed);
-            if card.mailbox.deliver(letter, waiting, limit, now_ms, &self.post) {
-                self.stats.output_limit_closings.fetch_add(1, Relaxed);
-            }
+            self.leave_letter(card, letter, limit, now_ms) != Delivered::Gone
+        };
+        listeners.values().filter(deliver).count()
+    }
+
+    /// Leaves a letter in a session's mailbox. `limit` is that of the session's class.
+    pub(crate) fn leave_letter(
+        &self,
+        card: &Card,
+        letter: Letter,
+        limit: OutputLimit,
+        now_ms: u64,
+    ) -> Delivered {
+        let waiting = card.output_len.load(Relaxed);
+        let delivered = card.mailbox.deliver(letter, waiting, limit, now_ms, &self.post);
+        if delivered == Delivered::TooMuch {
+            self.stats.output_limit_closings.fetch_add(1, Relaxed);
         }
-        listeners.len()
+        delivered
     }
 
     /// Tells those who listen what happened to keys: on the channel of the key, on that of the
