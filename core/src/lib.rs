@@ -48,5 +48,5 @@ pub mod time;
 mod value;
 
 pub use command::HostFigures;
-pub use engine::{Engine, EngineOptions, Migration, Session};
+pub use engine::{Engine, EngineOptions, Link, Migration, Session};
 pub use migration::{MigrationEvent, MigrationLimits, MigrationStatus, Mode};

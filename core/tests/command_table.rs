@@ -64,6 +64,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("hscan", "history", "7.4 has NOVALUES"),
     ("hset", "arguments", "7.2 names them otherwise"),
     ("lcs", "arguments", "7.2 names them otherwise"),
+    ("migrate", "arguments", "7.2 names them otherwise"),
     ("mset", "arguments", "7.2 names them otherwise"),
     ("msetnx", "arguments", "7.2 names them otherwise"),
     ("msetnx", "tips", "7.2 has none, since its keys cannot be parted"),

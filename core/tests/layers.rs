@@ -18,7 +18,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("migration", &["cluster", "keyspace", "value", "structs", "resp", "slot", "time", "error"]),
     (
         "command",
-        &["config", "cluster", "keyspace", "value", "structs", "resp", "slot", "time", "error"],
+        &[
+            "config",
+            "migration",
+            "cluster",
+            "keyspace",
+            "value",
+            "structs",
+            "resp",
+            "slot",
+            "time",
+            "error",
+        ],
     ),
     (
         "engine",

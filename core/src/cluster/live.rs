@@ -88,6 +88,11 @@ impl View {
         }
     }
 
+    /// Whether a migration is at work on a slot.
+    pub(crate) fn is_claimed(&self, slot: u16) -> bool {
+        self.claimed.contains(slot)
+    }
+
     /// Gives slots back that were claimed.
     pub(crate) fn release(&mut self, slots: &SlotSet) {
         slots.iter().for_each(|slot| _ = self.claimed.remove(slot));

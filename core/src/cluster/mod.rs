@@ -1,12 +1,14 @@
 //! Where slots live: the nodes, who owns which slot, and what is on its way between them. What a
 //! client is told follows from this in the engine's routing; moving keys is the migration's work.
 
+mod in_flight;
 mod live;
 mod node;
 mod setslot;
 mod topology;
 mod transit;
 
+pub(crate) use in_flight::InFlight;
 pub(crate) use live::{Cluster, View};
 pub use node::{Node, NodeId, Role};
 pub(crate) use setslot::SetSlot;

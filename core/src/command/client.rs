@@ -3,6 +3,7 @@
 
 use super::card::{Card, Labels, mark};
 use super::environment::Environment;
+use super::link::Order;
 use super::pause::Pause;
 use super::pubsub::Subscriptions;
 use super::table::Spec;
@@ -70,6 +71,8 @@ pub(crate) struct ClientState {
     pub(crate) may_wait: bool,
     /// What the command that runs wants to wait for.
     pub(crate) wait: Option<Box<Wait>>,
+    /// What the command that runs wants to have settled with another node.
+    pub(crate) order: Option<Box<Order>>,
     /// The wait that the session is in.
     pub(crate) waiter: Option<Arc<Waiter>>,
     /// Whether the session has a command that a pause holds back.
@@ -100,6 +103,7 @@ impl Default for ClientState {
             watch: None,
             may_wait: false,
             wait: None,
+            order: None,
             waiter: None,
             parked: false,
             subscriptions: None,

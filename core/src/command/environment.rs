@@ -2,12 +2,13 @@
 //! chance.
 
 use super::card::Registry;
+use super::link::Links;
 use super::mailbox::Post;
 use super::pause::Pause;
 use super::pubsub::Channels;
 use super::stats::{Counter, Stats};
 use super::wait::WaitingRoom;
-use crate::cluster::{Cluster, Topology};
+use crate::cluster::{Cluster, InFlight, Topology};
 use crate::config::Config;
 use crate::value::{Limits, PackLimits};
 use parking_lot::Mutex;
@@ -39,6 +40,10 @@ pub(crate) struct Environment {
     pub(crate) stats: Stats,
     /// Where slots live; none in an engine that is not part of a cluster.
     pub(crate) cluster: Option<Cluster>,
+    /// Keys that commands have sent to other nodes and that are not settled.
+    pub(crate) in_flight: InFlight,
+    /// Conversations with other nodes.
+    pub(crate) links: Links,
     pub(crate) sessions: Registry,
     /// Who listens to what.
     pub(crate) channels: Channels,
@@ -77,6 +82,8 @@ impl Environment {
             config,
             stats: Stats::default(),
             cluster: topology.map(Cluster::new),
+            in_flight: InFlight::default(),
+            links: Links::default(),
             sessions: Registry::default(),
             channels: Channels::new(seed),
             waiting: WaitingRoom::default(),

@@ -203,7 +203,8 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    fn add(&self, waker: Waker) {
+    /// Lets a host be called.
+    pub(crate) fn add(&self, waker: Waker) {
         self.wakers.lock().push(waker);
         self.any.store(true, Ordering::Release);
     }

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::connection::{existing_database, parse_database};
 use super::table::{Command, Group, category, flag};
 use super::{config_command, debug, info, lolwut, memory_command};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 pub(super) const COMMANDS: &[Command] = &[
     config_command::CONFIG,
@@ -125,11 +125,21 @@ pub(super) fn free_all(call: &Call<'_, '_>) {
     while call.keys.keyspace().free_some(FREE_STEP) {}
 }
 
+const IN_FLIGHT: Error = Error::fixed(ErrorKind::TryAgain, "Keys are on their way to another node");
+
 fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let one = parse_database(call.words[1], Error::err("invalid first DB index"))?;
     let other = parse_database(call.words[2], Error::err("invalid second DB index"))?;
     let (one, other) = (existing_database(call, one)?, existing_database(call, other)?);
-    call.keys.with_all(|keys| keys.swap_databases(one, other));
+    let in_flight = &call.env.in_flight;
+    call.keys.with_all(|keys| {
+        // What MIGRATE has sent is deleted by its name when it has arrived.
+        if in_flight.any() {
+            return Err(IN_FLIGHT);
+        }
+        keys.swap_databases(one, other);
+        Ok(())
+    })?;
     call.out.ok();
     Ok(())
 }

@@ -101,6 +101,8 @@ pub(crate) mod flag {
     pub(crate) const MOVABLEKEYS: u32 = 1 << 19;
     /// Replies are pushes, which CLIENT REPLY does not silence. COMMAND INFO does not print it.
     pub(crate) const ANSWERS_BY_PUSH: u32 = 1 << 20;
+    /// It may wait for another node. COMMAND INFO does not print it.
+    pub(crate) const ASKS_PEERS: u32 = 1 << 21;
 
     /// The names in the order in which they are printed.
     pub(crate) const NAMES: &[(u32, &str)] = &[

@@ -63,12 +63,15 @@ pub(crate) enum InVain {
     NullArrayOrNull,
     /// These integers, as an array unless it is one.
     Integers(&'static [i64]),
+    /// Nothing: neither time nor another session ends this wait.
+    Never,
 }
 
 impl InVain {
     fn write(self, out: &mut dyn ReplySink) {
         match self {
             Self::NullArray | Self::NullArrayOrNull => out.null_array(),
+            Self::Never => {}
             Self::Integers([one]) => out.integer(*one),
             Self::Integers(all) => {
                 out.array(all.len());
@@ -176,7 +179,7 @@ impl Waiter {
     /// Answers as if it had waited in vain, or with an error. Returns whether it still waited.
     pub(crate) fn release(&self, how: Result<Release, &Error>, post: &Post) -> bool {
         let mut state = self.state.lock();
-        if *state != WaitState::Waiting {
+        if *state != WaitState::Waiting || self.wait.in_vain == InVain::Never {
             return false;
         }
         self.answer(&mut state, WaitState::Answered, post, |out| match how {
@@ -231,6 +234,8 @@ impl WaitingRoom {
 
     /// Lets a waiter out.
     pub(crate) fn leave(&self, waiter: &Arc<Waiter>) {
+        self.waiting.fetch_sub(1, Relaxed);
+        self.timed.fetch_sub(usize::from(waiter.deadline_us.is_some()), Relaxed);
         let mut queues = self.lock();
         let Some(of_db) = queues.get_mut(&waiter.db) else { return };
         for key in &waiter.keys {
@@ -246,8 +251,6 @@ impl WaitingRoom {
         if of_db.is_empty() {
             queues.remove(&waiter.db);
         }
-        self.waiting.fetch_sub(1, Relaxed);
-        self.timed.fetch_sub(usize::from(waiter.deadline_us.is_some()), Relaxed);
     }
 
     /// The waiter at a place in the queue of a key that holds a type, or nothing; from the place on,

@@ -214,11 +214,7 @@ impl Inner {
         client.note_command(spec);
         let mark = out.mark();
         let asking = std::mem::take(&mut client.asking);
-        let cluster = self.env.cluster.as_ref();
-        let served = match cluster {
-            Some(cluster) => route::check(cluster, spec, client, asking, located, keys),
-            None => Ok(()),
-        };
+        let served = route::check(&self.env, spec, client, asking, located, keys);
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
         match served {
             Ok(()) => self.act(&mut call),

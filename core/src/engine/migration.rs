@@ -49,6 +49,10 @@ impl Engine {
         let cluster = self.inner.cluster()?;
         let source = check(&cluster.view().topology, &slots, target)?;
         cluster.change_claims(|view| view.claim(&slots)).map_err(elsewhere)?;
+        if self.inner.env.in_flight.any_in(&slots) {
+            cluster.change_claims(|view| view.release(&slots));
+            return Err(Error::fixed(ErrorKind::TryAgain, "Keys are on their way by MIGRATE"));
+        }
         let machine = match mode {
             Mode::ByKey => ByKey::new(source, target, slots.clone(), limits),
         };

@@ -2,6 +2,7 @@
 //! becomes calls under lock.
 
 mod execute;
+mod link;
 mod migration;
 mod route;
 mod session;
@@ -9,6 +10,7 @@ mod transaction;
 mod typed;
 mod waiting;
 
+pub use link::Link;
 pub use migration::Migration;
 pub use session::Session;
 

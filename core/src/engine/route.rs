@@ -17,9 +17,9 @@
 //! was sent to the target and is not yet deleted here may be read and not be written. Before 6, a
 //! write to it, and anything that finds it gone, is told `TRYAGAIN`.
 
-use crate::cluster::{Cluster, SlotState, View};
-use crate::command::ClientState;
+use crate::cluster::{Cluster, InFlight, SlotState, View};
 use crate::command::table::{Spec, flag};
+use crate::command::{ClientState, Environment};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
 
@@ -51,43 +51,61 @@ struct Request {
 /// came before it.
 #[inline]
 pub(super) fn check(
-    cluster: &Cluster,
+    env: &Environment,
     spec: &Spec,
     client: &ClientState,
     asking: bool,
     keys: &[Key<'_>],
     access: &mut Access<'_>,
 ) -> Result<(), Error> {
+    let flags = spec.flags;
+    let write = flags & flag::WRITE != 0;
+    let Some(cluster) = &env.cluster else {
+        return check_in_flight(&env.in_flight, write, keys);
+    };
     match keys {
         [] => {
             note_write_without_keys(cluster, spec, keys);
-            Ok(())
+            check_in_flight(&env.in_flight, write, keys)
         }
-        [key] if cluster.is_plain(key.slot) => Ok(()),
+        [key] if cluster.is_plain(key.slot) => check_in_flight(&env.in_flight, write, keys),
         _ => {
-            let flags = spec.flags;
             let request = Request {
-                write: flags & flag::WRITE != 0,
+                write,
                 migrate: &*spec.name == "migrate",
                 asking: asking || flags & flag::ASKING != 0,
                 readonly: client.readonly,
             };
-            judge(&cluster.view(), request, keys, |key| access.contains(key))
+            judge(&cluster.view(), &env.in_flight, request, keys, |key| access.contains(key))
         }
     }
 }
 
+/// Bars writing to keys that a command has sent to another node. Writes without keys pass: keys that
+/// are flushed meanwhile count as moved before, and SWAPDB looks for itself.
+#[inline]
+fn check_in_flight(in_flight: &InFlight, write: bool, keys: &[Key<'_>]) -> Result<(), Error> {
+    if !write || !in_flight.any() {
+        return Ok(());
+    }
+    let barred = keys.iter().any(|key| in_flight.may_hold(key));
+    if barred { Err(IN_TRANSIT) } else { Ok(()) }
+}
+
 /// As [`check`], for commands that are carried out together: judged as one with the keys of all.
 pub(super) fn check_all(
-    cluster: &Cluster,
+    env: &Environment,
     write: bool,
     client: &ClientState,
     asking: bool,
     keys: &[Key<'_>],
     access: &mut Access<'_>,
 ) -> Result<(), Error> {
+    let Some(cluster) = &env.cluster else {
+        return check_in_flight(&env.in_flight, write, keys);
+    };
     let request = Request { write, migrate: false, asking, readonly: client.readonly };
-    judge(&cluster.view(), request, keys, |key| access.contains(key))
+    judge(&cluster.view(), &env.in_flight, request, keys, |key| access.contains(key))
 }
 
 /// Tells the migrations that keys on their way may have changed, if a command without keys writes,
@@ -102,6 +120,7 @@ pub(super) fn note_write_without_keys(cluster: &Cluster, spec: &Spec, keys: &[Ke
 /// The table above.
 fn judge(
     view: &View,
+    in_flight: &InFlight,
     request: Request,
     keys: &[Key<'_>],
     mut exists: impl FnMut(&Key<'_>) -> bool,
@@ -132,7 +151,8 @@ fn judge(
             let mut missing = 0;
             for (key, exists) in found {
                 missing += usize::from(!exists);
-                if (request.write || !exists) && view.in_transit(slot, key.hash) {
+                let may_be_there = view.in_transit(slot, key.hash) || in_flight.may_hold(key);
+                if (request.write || !exists) && may_be_there {
                     return Err(IN_TRANSIT);
                 }
             }
@@ -148,13 +168,17 @@ fn judge(
         SlotState::Importing { .. } if request.asking => {
             let several = keys.iter().any(|key| key.bytes != first.bytes);
             let served = !several || keys.iter().all(exists);
-            return if served { Ok(()) } else { Err(TRY_AGAIN) };
+            return if served {
+                check_in_flight(in_flight, request.write, keys)
+            } else {
+                Err(TRY_AGAIN)
+            };
         }
         SlotState::Importing { .. } => {}
     }
     let at_replica = topology.my_primary() == Some(owner.id);
     if topology.is_mine(slot) || (at_replica && request.readonly && !request.write) {
-        return Ok(());
+        return check_in_flight(in_flight, request.write, keys);
     }
     Err(redirect(ErrorKind::Moved, slot, &owner.host, owner.port))
 }
@@ -215,7 +239,7 @@ mod tests {
     #[track_caller]
     fn told(view: &View, request: Request, keys: &[Key<'_>], text: &str) {
         let exists = |key: &Key<'_>| key.bytes[0].is_ascii_uppercase();
-        let answer = judge(view, request, keys, exists);
+        let answer = judge(view, &InFlight::default(), request, keys, exists);
         assert_eq!(answer.map_or_else(|error| error.to_string(), |()| "serve".into()), text);
     }
 

@@ -76,13 +76,15 @@ impl Inner {
         if spec.flags & flag::NO_MULTI != 0 {
             return Err(Error::err("Command not allowed inside a transaction"));
         }
-        let Some(cluster) = &self.env.cluster else { return Ok(()) };
+        if self.env.cluster.is_none() {
+            return Ok(());
+        }
         let mut keys = self.locate_all(client.db, spec, words);
         if keys.is_empty() {
             return Ok(());
         }
         let mut access = Access::keys(&self.keyspace, time, &mut keys);
-        route::check(cluster, spec, client, asking, &keys, &mut access)
+        route::check(&self.env, spec, client, asking, &keys, &mut access)
     }
 
     /// Carries out the queued commands, or says why not.
@@ -107,12 +109,12 @@ impl Inner {
         if let Some(watch) = &watch {
             watch.end(&mut access);
         }
-        let served = match &self.env.cluster {
-            _ if transaction.is_broken => Err(ABORTED),
-            Some(cluster) if !is_changed => {
-                route::check_all(cluster, transaction.writes(), client, asking, keys, &mut access)
-            }
-            _ => Ok(()),
+        let served = if transaction.is_broken {
+            Err(ABORTED)
+        } else if is_changed {
+            Ok(())
+        } else {
+            route::check_all(&self.env, transaction.writes(), client, asking, keys, &mut access)
         };
         let mut commands = 1;
         match served {

@@ -156,10 +156,10 @@ impl Engine {
         let mut key = inner.keyspace.locate(db, words[1]);
         inner.keyspace.prefetch(&key);
         let mut access = Access::keys(&inner.keyspace, &time, std::slice::from_mut(&mut key));
-        if let Some(cluster) = &inner.env.cluster {
+        if inner.env.cluster.is_some() || inner.env.in_flight.any() {
             let spec = table::lookup(words)?;
             let keys = std::slice::from_ref(&key);
-            route::check(cluster, spec, &ClientState::default(), false, keys, &mut access)?;
+            route::check(&inner.env, spec, &ClientState::default(), false, keys, &mut access)?;
         }
         let result = work(&mut access, &key);
         inner.settle(access, 1, &time, VecDeque::new());
@@ -175,10 +175,12 @@ impl Engine {
                 .is_ok_and(|spec| spec.flags & (flag::FAST | flag::BLOCKING) == flag::FAST)
     }
 
-    /// Whether the command that these words ask for may wait, as BLPOP does. Where nothing can wait
-    /// it is answered as if it had waited in vain; [`Engine::call_blocking`] lets it.
+    /// Whether the command that these words ask for may wait, as BLPOP does, or MIGRATE for its
+    /// target. Where nothing can wait it is answered as if it had waited in vain;
+    /// [`Engine::call_blocking`] lets it.
     pub fn may_wait(&self, words: &[&[u8]]) -> bool {
-        !words.is_empty() && table::lookup(words).is_ok_and(|spec| spec.flags & flag::BLOCKING != 0)
+        const WAITS: u32 = flag::BLOCKING | flag::ASKS_PEERS;
+        !words.is_empty() && table::lookup(words).is_ok_and(|spec| spec.flags & WAITS != 0)
     }
 }
 

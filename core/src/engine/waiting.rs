@@ -78,7 +78,10 @@ impl Inner {
             state: Default::default(),
         });
         self.env.waiting.enter(&waiter);
-        client.begin_wait(waiter);
+        client.begin_wait(waiter.clone());
+        if let Some(order) = client.order.take() {
+            self.env.links.assign(*order, waiter, &self.env.post);
+        }
     }
 
     /// Serves who waits for keys that changed under these locks; who waits for keys under other
@@ -199,9 +202,7 @@ impl Inner {
         out: &'a mut dyn ReplySink,
         time: &'a Moment<'a>,
     ) {
-        let cluster = self.env.cluster.as_ref();
-        let served = cluster.map(|it| route::check(it, spec, client, false, located, keys));
-        match served.unwrap_or(Ok(())) {
+        match route::check(&self.env, spec, client, false, located, keys) {
             Ok(()) => {
                 let env = &self.env;
                 self.act(&mut Call { spec, words, located, keys, out, client, env, time });
@@ -248,7 +249,7 @@ impl Inner {
             let mut access = Access::keys(&self.keyspace, &time, &mut keys);
             let client = ClientState::of_waiter(&waiter);
             let served: Result<(), Error> =
-                route::check(cluster, waiter.spec, &client, false, &keys, &mut access);
+                route::check(&self.env, waiter.spec, &client, false, &keys, &mut access);
             drop(access);
             // A slot on its way to another node may still bring what is waited for.
             if let Err(error) = served

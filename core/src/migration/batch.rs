@@ -1,11 +1,10 @@
 //! Some keys of a slot: choosing them, writing them as requests, deleting them. When to do which is
 //! the machine's business. All of it happens under the lock of the slot's shard.
 
+use super::request::{RestoreForm, write_restore};
 use crate::cluster::Transit;
 use crate::keyspace::Access;
-use crate::resp::number::write_u64;
-use crate::structs::entry::{Body, CLOCK_MAX};
-use crate::value::{Record, dump, object_footprint};
+use crate::value::object_footprint;
 
 /// Chooses keys of a slot from a position on: up to `keys_max`, and fewer if they are large; at
 /// least one, if there is one that has not expired. Returns also the position to go on from, zero
@@ -39,81 +38,16 @@ pub(super) fn encode(
     payload_version: u16,
     out: &mut Vec<u8>,
 ) -> Vec<u32> {
-    let now_s = (access.unix_ms() / 1000) as u32;
+    let now_ms = access.unix_ms();
+    let form = RestoreForm { asking: true, replace: true, absolute: true, payload_version };
     let mut encoded = Vec::with_capacity(keys.len());
     for (number, key) in keys.keys().enumerate() {
         if let Some(record) = access.peek(&key) {
-            encode_restore(record, now_s, payload_version, out);
+            write_restore(record, form, now_ms, out);
             encoded.push(number as u32);
         }
     }
     encoded
-}
-
-/// Appends `RESTORE-ASKING key ttl payload REPLACE ABSTTL [IDLETIME seconds]`.
-fn encode_restore(record: &Record, now_s: u32, payload_version: u16, out: &mut Vec<u8>) {
-    let idle_s = idle_s(record, now_s);
-    let words = if idle_s > 0 { 8 } else { 6 };
-    out.push(b'*');
-    write_u64(words, out);
-    out.extend_from_slice(b"\r\n$14\r\nRESTORE-ASKING\r\n");
-    write_bulk(record.key(), out);
-    write_number(record.expire_ms().unwrap_or(0), out);
-    write_payload(record, payload_version, out);
-    out.extend_from_slice(b"$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n");
-    if idle_s > 0 {
-        out.extend_from_slice(b"$8\r\nIDLETIME\r\n");
-        write_number(u64::from(idle_s), out);
-    }
-}
-
-fn write_bulk(bytes: &[u8], out: &mut Vec<u8>) {
-    write_head(bytes.len(), out);
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn write_head(len: usize, out: &mut Vec<u8>) {
-    out.push(b'$');
-    write_u64(len as u64, out);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn write_number(value: u64, out: &mut Vec<u8>) {
-    let mut text = itoa::Buffer::new();
-    write_bulk(text.format(value).as_bytes(), out);
-}
-
-/// Writes the payload where it belongs, behind the head of a guessed length, and then puts the head
-/// right; a long value is moved only if the guess has too many digits or too few.
-fn write_payload(record: &Record, version: u16, out: &mut Vec<u8>) {
-    let guess = match record.body() {
-        // From 64 bytes on a length takes another byte.
-        Body::Bytes(bytes) => bytes.len() + SHORT_OVERHEAD + usize::from(bytes.len() >= 64),
-        Body::Int(_) => SHORT_OVERHEAD,
-        Body::Boxed(object) => object.footprint(),
-    };
-    let head_at = out.len();
-    write_head(guess, out);
-    let start = out.len();
-    dump::dump(record, version, out);
-    let len = out.len() - start;
-    if len != guess {
-        let mut head = Vec::new();
-        write_head(len, &mut head);
-        out.splice(head_at..start, head);
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// What the payload of a short text has beside it: type, length, version, checksum.
-const SHORT_OVERHEAD: usize = 12;
-
-/// Seconds since the last access. The clock wraps; what lies in the future was set by a clock that
-/// was put back since.
-fn idle_s(record: &Record, now_s: u32) -> u32 {
-    let idle_s = now_s.wrapping_sub(record.clock()) & CLOCK_MAX;
-    if idle_s > CLOCK_MAX / 2 { 0 } else { idle_s }
 }
 
 /// Appends requests that delete these keys at the target, two for each.
@@ -131,7 +65,7 @@ mod tests {
     use crate::resp::encode_request;
     use crate::slot::SlotScheme;
     use crate::time::{ManualClock, Moment};
-    use crate::value::string;
+    use crate::value::{dump, string};
 
     fn keyspace() -> Keyspace {
         let scheme = SlotScheme::Redis;

@@ -8,8 +8,10 @@
 mod batch;
 mod by_key;
 mod peer;
+mod request;
 
 pub(crate) use by_key::ByKey;
+pub(crate) use request::{RestoreForm, write_restore};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind};

@@ -2,6 +2,7 @@
 //! unix socket. It is a test host and an example of embedding, not a product.
 
 mod figures;
+mod links;
 mod options;
 mod serve;
 
@@ -44,6 +45,7 @@ fn run(options: Options) -> Result<(), String> {
     });
     let engine = engine.map_err(|error| error.to_string())?;
     keep(engine.clone());
+    links::serve(&engine, &clock);
     serve::listen(&engine, &clock, &options)
 }
 

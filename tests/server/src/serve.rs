@@ -79,6 +79,12 @@ fn accept<S>(
     thread::spawn(move || drop(converse(session, &clock, stream)));
 }
 
+/// How long it is until a time on the clock's monotonic scale.
+pub(crate) fn time_left(at_us: Option<u64>, clock: &SystemClock) -> Option<Timespec> {
+    let left_us = at_us?.saturating_sub(clock.now().mono_us);
+    Duration::from_micros(left_us).try_into().ok()
+}
+
 /// Serves one client: sleeps until it says something, others have something for it, or it has waited
 /// long enough.
 fn converse(
@@ -94,10 +100,7 @@ fn converse(
     let mut input = vec![0; READ_BYTES];
     while !session.is_closing() {
         let mut ready = [PollFd::new(&stream, PollFlags::IN), PollFd::new(&bell, PollFlags::IN)];
-        let left_us = |at_us: u64| at_us.saturating_sub(clock.now().mono_us);
-        let left = session.poll_timeout().map(|at_us| Duration::from_micros(left_us(at_us)));
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut ready, left.as_ref()) {
+        match poll(&mut ready, time_left(session.poll_timeout(), clock).as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(error) => return Err(error.into()),

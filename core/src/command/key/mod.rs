@@ -3,6 +3,7 @@
 
 mod existence;
 mod expire;
+mod migrate;
 mod object;
 mod scan;
 #[cfg(test)]
@@ -13,5 +14,11 @@ pub(super) use expire::remove_expiry;
 
 use super::table::Command;
 
-pub(super) const COMMANDS: [&[Command]; 5] =
-    [existence::COMMANDS, scan::COMMANDS, transfer::COMMANDS, expire::COMMANDS, object::COMMANDS];
+pub(super) const COMMANDS: [&[Command]; 6] = [
+    existence::COMMANDS,
+    scan::COMMANDS,
+    transfer::COMMANDS,
+    expire::COMMANDS,
+    object::COMMANDS,
+    migrate::COMMANDS,
+];
