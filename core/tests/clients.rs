@@ -184,3 +184,85 @@ fn a_list_tells_what_a_session_watches_and_whether_that_has_changed() {
     let listed = say(&mut asker, "CLIENT LIST SKIPME yes");
     assert_eq!(listed.matches("id=").count(), 1);
 }
+
+/// Lines of a monitor without their times.
+fn shown(monitor: &mut Session) -> Vec<String> {
+    monitor.poll();
+    let text = String::from_utf8(monitor.take_output()).expect("text");
+    let lines = text.lines().map(|line| match line.split_once(' ') {
+        Some((time, rest)) if line.starts_with('+') => {
+            assert_eq!(time.len(), "+1339518083.107412".len());
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_monitor_sees_what_is_carried_out_and_no_secrets() {
+    let clock = Arc::new(ManualClock::new(1_339_518_083_107));
+    let engine = engine_at(&clock);
+    let (mut monitor, mut other) = (engine.session(), engine.session());
+    other.set_peer("/tmp/s:0", "/tmp/s:0");
+    let calls = calls_of(&mut monitor);
+    assert_eq!(say(&mut monitor, "MONITOR"), "+OK ");
+    say(&mut other, "MULTI\r\nSET k v\r\nGET k\r\nEXEC\r\nAUTH u p\r\nGET\r\nNOSUCH");
+    assert_eq!(calls.load(SeqCst), 1);
+    assert_eq!(
+        shown(&mut monitor),
+        [
+            "[0 unix:/tmp/s] \"MULTI\"",
+            "[0 unix:/tmp/s] \"SET\" \"k\" \"v\"",
+            "[0 unix:/tmp/s] \"GET\" \"k\"",
+            "[0 unix:/tmp/s] \"EXEC\"",
+            "[0 unix:/tmp/s] \"AUTH\" \"(redacted)\" \"(redacted)\"",
+        ]
+    );
+    say(&mut other, "SELECT 2\r\nCONFIG GET hz\r\nCLIENT LIST\r\nLPUSH l a\r\nINCR l\r\nBLPOP q 0");
+    engine.call(
+        &[b"RPUSH", b"q", b"x"],
+        &mut keyslot::resp::Encoder::new(keyslot::resp::Protocol::Resp2),
+    );
+    assert_eq!(
+        shown(&mut monitor),
+        [
+            "[2 unix:/tmp/s] \"SELECT\" \"2\"",
+            "[2 unix:/tmp/s] \"LPUSH\" \"l\" \"a\"",
+            "[2 unix:/tmp/s] \"INCR\" \"l\"",
+            "[2 unix:/tmp/s] \"BLPOP\" \"q\" \"0\"",
+            "[0 ?:0] \"RPUSH\" \"q\" \"x\"",
+        ]
+    );
+    monitor.feed(b"PING\r\nMONITOR\r\nMULTI\r\nMONITOR\r\nEXEC\r\n");
+    assert_eq!(
+        shown(&mut monitor),
+        [
+            "+PONG",
+            "[0 ?:0] \"PING\"",
+            "+OK",
+            "[0 ?:0] \"MULTI\"",
+            "+QUEUED",
+            "*1",
+            "-ERR MONITOR isn't allowed for DENY BLOCKING client",
+            "[0 ?:0] \"EXEC\"",
+        ]
+    );
+    let mut third = engine.session();
+    assert_eq!(field(&say(&mut third, "CLIENT LIST ID 1"), "flags"), "O");
+    monitor.feed(b"RESET\r\n");
+    say(&mut third, "PING");
+    assert_eq!(heard(&mut monitor), "+RESET ");
+}
+
+#[test]
+fn a_monitor_that_does_not_read_falls_under_its_limit() {
+    let settings = vec![("client-output-buffer-limit".to_owned(), "normal 10kb 0 0".to_owned())];
+    let engine = Engine::new(EngineOptions { settings, ..EngineOptions::default() });
+    let (mut monitor, mut other) = (engine.session(), engine.session());
+    assert_eq!(say(&mut monitor, "MONITOR"), "+OK ");
+    (0..400).for_each(|_| _ = say(&mut other, "PING"));
+    monitor.poll();
+    assert!(monitor.is_closing() && monitor.output().is_empty());
+    assert_eq!(say(&mut other, "PING"), "+PONG ");
+}

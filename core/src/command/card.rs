@@ -71,6 +71,7 @@ pub(crate) mod mark {
     pub(crate) const CLOSING: usize = 1 << 3;
     pub(crate) const READONLY: usize = 1 << 4;
     pub(crate) const PARKED: usize = 1 << 5;
+    pub(crate) const MONITOR: usize = 1 << 6;
 }
 
 impl Card {

@@ -77,6 +77,10 @@ pub(crate) struct ClientState {
     pub(crate) waiter: Option<Arc<Waiter>>,
     /// Whether the session has a command that a pause holds back.
     pub(crate) parked: bool,
+    /// Whether the session is shown what is carried out (MONITOR).
+    pub(crate) monitors: bool,
+    /// Whether a command is tried again that has waited.
+    pub(crate) retries: bool,
     /// What the session listens to, if to anything.
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// When the output went beyond the soft limit, in milliseconds since the Unix epoch.
@@ -106,6 +110,8 @@ impl Default for ClientState {
             order: None,
             waiter: None,
             parked: false,
+            monitors: false,
+            retries: false,
             subscriptions: None,
             output_over_since_ms: None,
             card: None,
@@ -122,7 +128,7 @@ impl ClientState {
     /// The state in which the command of a waiter is tried again.
     pub(crate) fn of_waiter(waiter: &Waiter) -> Self {
         let Waiter { db, protocol, no_touch, .. } = *waiter;
-        Self { db, protocol, no_touch, may_wait: true, ..Self::default() }
+        Self { db, protocol, no_touch, may_wait: true, retries: true, ..Self::default() }
     }
 
     /// Notes that the session waits.
@@ -144,7 +150,7 @@ impl ClientState {
     /// Whether there is something to look at before the next command.
     #[inline]
     pub(crate) fn is_to_pause(&self) -> bool {
-        self.subscriptions.is_some() || self.waiter.is_some()
+        self.subscriptions.is_some() || self.waiter.is_some() || self.monitors
     }
 
     /// Notes that a pause holds the session's next command back.
@@ -190,6 +196,7 @@ impl ClientState {
             (self.closing, mark::CLOSING),
             (self.readonly, mark::READONLY),
             (self.parked, mark::PARKED),
+            (self.monitors, mark::MONITOR),
         ];
         let marks = marks.into_iter().map(|(set, mark)| if set { mark } else { 0 }).sum();
         card.marks.store(marks, Relaxed);
@@ -214,6 +221,7 @@ impl ClientState {
             && self.transaction.is_none()
             && self.subscriptions.is_none()
             && self.waiter.is_none()
+            && !self.monitors
     }
 
     /// Whether others may know of the session beyond its card.
@@ -230,6 +238,7 @@ impl ClientState {
     /// Takes back everything by which others know of the session.
     pub(crate) fn retire(&mut self, env: &Environment, keys: &mut Access<'_>) {
         self.leave_channels(env);
+        self.leave_monitors(env);
         self.end_transaction(keys);
     }
 

@@ -4,6 +4,7 @@
 use super::card::Registry;
 use super::link::Links;
 use super::mailbox::Post;
+use super::monitor::Monitors;
 use super::pause::Pause;
 use super::pubsub::Channels;
 use super::stats::{Counter, Stats};
@@ -47,6 +48,8 @@ pub(crate) struct Environment {
     pub(crate) sessions: Registry,
     /// Who listens to what.
     pub(crate) channels: Channels,
+    /// Who is shown what is carried out.
+    pub(crate) monitors: Monitors,
     /// Who waits for what.
     pub(crate) waiting: WaitingRoom,
     /// Whose commands wait until a pause is over.
@@ -86,6 +89,7 @@ impl Environment {
             links: Links::default(),
             sessions: Registry::default(),
             channels: Channels::new(seed),
+            monitors: Monitors::default(),
             waiting: WaitingRoom::default(),
             pause: Pause::default(),
             post: Post::default(),

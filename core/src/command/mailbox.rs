@@ -27,6 +27,8 @@ impl fmt::Debug for Waker {
 pub(crate) enum Letter {
     /// A message of a channel that it listens to.
     Message(Arc<Message>),
+    /// A line of text about what others do, as it goes out.
+    Line(Arc<[u8]>),
     /// The reply to the command in which it waited, as it goes out.
     Answer(Vec<u8>),
 }
@@ -36,6 +38,7 @@ impl Letter {
     fn weight(&self) -> usize {
         match self {
             Self::Message(message) => message.weight(),
+            Self::Line(line) => line.len(),
             Self::Answer(reply) => reply.len(),
         }
     }

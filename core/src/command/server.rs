@@ -4,7 +4,7 @@
 use super::call::Call;
 use super::connection::{existing_database, parse_database};
 use super::table::{Command, Group, category, flag};
-use super::{config_command, debug, info, lolwut, memory_command};
+use super::{config_command, debug, info, lolwut, memory_command, monitor};
 use crate::error::{Error, ErrorKind};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -54,6 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     info::INFO,
     lolwut::LOLWUT,
+    monitor::MONITOR,
     memory_command::MEMORY,
     Command {
         name: "swapdb",

@@ -2,7 +2,7 @@
 
 use super::waiting::Deferred;
 use super::{Inner, route};
-use crate::command::{Call, ClientState, Counter, ReplyMode, table};
+use crate::command::{Call, ClientState, Counter, ReplyMode, is_shown_first, table};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
 use crate::resp::ReplySink;
@@ -227,6 +227,10 @@ impl Inner {
     #[inline]
     pub(super) fn act(&self, call: &mut Call<'_, '_>) {
         let mark = call.out.mark();
+        let is_shown = self.env.monitors.is_any();
+        if is_shown && is_shown_first(call.spec) {
+            self.env.show(call.spec, call.words, call.client, call.time.unix_ms());
+        }
         let result = (call.spec.command.handler)(call);
         if let Some(cluster) = &self.env.cluster {
             route::note_write_without_keys(cluster, call.spec, call.located);
@@ -234,6 +238,9 @@ impl Inner {
         if let Err(error) = result {
             call.out.rewind(mark);
             self.answer_error(&error, call.out);
+        }
+        if is_shown && !is_shown_first(call.spec) {
+            self.env.show(call.spec, call.words, call.client, call.time.unix_ms());
         }
     }
 

@@ -312,6 +312,7 @@ impl Session {
         for letter in delivery.letters {
             match letter {
                 Letter::Message(message) => message.write(&mut self.out),
+                Letter::Line(line) => self.out.buffer_mut().extend_from_slice(&line),
                 Letter::Answer(reply) => {
                     if self.client.reply != ReplyMode::Off {
                         self.out.buffer_mut().extend_from_slice(&reply);

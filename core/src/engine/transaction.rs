@@ -40,7 +40,7 @@ impl Inner {
         }
         if &*spec.name == "exec" {
             client.note_command(spec);
-            self.exec(client, out, time);
+            self.exec(client, spec, words, out, time);
             return true;
         }
         false
@@ -88,7 +88,14 @@ impl Inner {
     }
 
     /// Carries out the queued commands, or says why not.
-    fn exec(&self, client: &mut ClientState, out: &mut dyn ReplySink, time: &Moment<'_>) {
+    fn exec(
+        &self,
+        client: &mut ClientState,
+        spec: &'static Spec,
+        exec_words: Words<'_>,
+        out: &mut dyn ReplySink,
+        time: &Moment<'_>,
+    ) {
         let transaction = client.transaction.take().expect("the session is in a transaction");
         let watch = client.watch.take();
         let asking = std::mem::take(&mut client.asking);
@@ -137,6 +144,9 @@ impl Inner {
             }
         }
         client.may_wait = may_wait;
+        if self.env.monitors.is_any() {
+            self.env.show(spec, exec_words, client, time.unix_ms());
+        }
         self.settle(access, commands, time, VecDeque::new());
     }
 

@@ -56,6 +56,7 @@ pub(super) fn address_or_unknown(address: &str) -> &str {
 /// The letters for what a session is, in Redis's order.
 fn flag_letters(card: &Card, marks: usize, peer: &str) -> String {
     let letters = [
+        (marks & mark::MONITOR != 0, 'O'),
         (card.is_listening(), 'P'),
         (card.queued.load(Relaxed) > 0, 'x'),
         (card.is_waiting() || marks & mark::PARKED != 0, 'b'),
