@@ -29,6 +29,7 @@ mod measure;
 mod memory;
 mod migrate;
 mod pipeline;
+mod plan;
 mod point;
 mod python;
 mod redis;
@@ -59,6 +60,7 @@ const SCENARIOS: &[Scenario] = &[
     ("expire", "a million keys due in the same second, beside redis", expire::run),
     ("resp", "requests and replies read and written, beside hiredis and redis-protocol", resp::run),
     ("migrate", "a slot to another engine, key by key, beside MIGRATE of redis", migrate::run),
+    ("plan", "slots of 1,000 nodes brought to balance, beside redis-cli's method", plan::run),
     ("types", "commands on every type, one at a time, beside redis with a pipeline", types::run),
     ("zset", "a sorted set of a million members beside a pair of maps and redis", zset::run),
     ("lazyfree", "the longest call while a value of 10 M members goes, beside DEL", lazyfree::run),

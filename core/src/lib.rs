@@ -49,4 +49,7 @@ mod value;
 
 pub use command::HostFigures;
 pub use engine::{Engine, EngineOptions, Link, Migration, Session};
-pub use migration::{MigrationEvent, MigrationLimits, MigrationStatus, Mode};
+pub use migration::{
+    Measure, MigrationEvent, MigrationLimits, MigrationStatus, Mode, Plan, PlanError, PlanMove,
+    PlanNode, PlanOptions, PlanSlot, Transfer,
+};

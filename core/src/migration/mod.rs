@@ -8,9 +8,11 @@
 mod batch;
 mod by_key;
 mod peer;
+mod planner;
 mod request;
 
 pub(crate) use by_key::ByKey;
+pub use planner::{Measure, Plan, PlanError, PlanMove, PlanNode, PlanOptions, PlanSlot, Transfer};
 pub(crate) use request::{RestoreForm, write_restore};
 
 use crate::cluster::Cluster;

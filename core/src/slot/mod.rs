@@ -1,8 +1,10 @@
 //! Key to slot, and sets of slots. Which node serves a slot is the cluster's business.
 
 mod checksum;
+mod figures;
 mod set;
 
+pub use figures::SlotFigures;
 pub use set::{InvalidSlot, SlotRange, SlotSet, parse_slot};
 
 use memchr::memchr;
