@@ -203,9 +203,30 @@ impl Config {
         self.number(const { place("maxmemory") }) as u64
     }
 
-    /// `maxclients`: sessions that a host should let in.
+    /// `maxclients`: sessions that may be open at once.
     pub(crate) fn maxclients(&self) -> u64 {
         self.number(const { place("maxclients") }) as u64
+    }
+
+    /// `timeout`: the silence after which a session closes, in milliseconds.
+    pub(crate) fn timeout_ms(&self) -> Option<u64> {
+        let seconds = self.number(const { place("timeout") }) as u64;
+        (seconds > 0).then_some(seconds * 1000)
+    }
+
+    /// `maxmemory-clients`: memory for what clients send and do not read, in bytes. A limit below
+    /// 128 KiB would leave nobody to raise it.
+    #[inline]
+    pub(crate) fn maxmemory_clients(&self) -> Option<usize> {
+        const LEAST: usize = 128 << 10;
+        let limit = match self.number(const { place("maxmemory-clients") }) {
+            0 => return None,
+            percent @ ..0 => {
+                (self.maxmemory() as u128 * percent.unsigned_abs() as u128 / 100) as usize
+            }
+            bytes => bytes as usize,
+        };
+        (limit > 0).then_some(limit.max(LEAST))
     }
 
     /// `hz`: how often a second a host should call for maintenance.

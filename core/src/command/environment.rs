@@ -2,6 +2,7 @@
 //! chance.
 
 use super::card::Registry;
+use super::limits::Growth;
 use super::link::Links;
 use super::mailbox::Post;
 use super::monitor::Monitors;
@@ -54,6 +55,8 @@ pub(crate) struct Environment {
     pub(crate) waiting: WaitingRoom,
     /// Whose commands wait until a pause is over.
     pub(crate) pause: Pause,
+    /// By how much sessions grew.
+    pub(crate) growth: Growth,
     /// Hosts to be called.
     pub(crate) post: Post,
     /// What the host last told of its process.
@@ -92,6 +95,7 @@ impl Environment {
             monitors: Monitors::default(),
             waiting: WaitingRoom::default(),
             pause: Pause::default(),
+            growth: Growth::default(),
             post: Post::default(),
             host: Mutex::default(),
             opened_ms: now_ms,

@@ -230,12 +230,14 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     report.line("total_net_output_bytes", traffic.output_bytes);
     report.line("instantaneous_input_kbps", hundredths(input / 1024.0));
     report.line("instantaneous_output_kbps", hundredths(output / 1024.0));
-    let rejected = report.host.rejected_connections;
+    let rejected = env.stats.rejected_sessions.load(Relaxed);
+    let rejected = report.host.rejected_connections + rejected;
     report.line("rejected_connections", rejected);
     report.lines([("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0)]);
     report.line("expired_subkeys", env.stats.total(Counter::ExpiredMembers));
     report.line("expired_keys", env.stats.total(Counter::ExpiredKeys));
-    report.lines([("evicted_keys", 0), ("evicted_clients", 0)]);
+    report.line("evicted_keys", 0);
+    report.line("evicted_clients", env.stats.evicted_clients.load(Relaxed));
     report.line("keyspace_hits", env.stats.total(Counter::KeyspaceHits));
     report.line("keyspace_misses", env.stats.total(Counter::KeyspaceMisses));
     let [channels, patterns, shard_channels] = env.channels.counts();

@@ -35,7 +35,7 @@ pub(crate) enum Letter {
 
 impl Letter {
     /// About how many bytes of output it makes.
-    fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Message(message) => message.weight(),
             Self::Line(line) => line.len(),

@@ -24,6 +24,7 @@ mod info;
 mod introspect;
 mod key;
 mod key_spec;
+mod limits;
 mod link;
 mod list;
 mod lolwut;

@@ -43,6 +43,10 @@ pub(crate) struct Stats {
     pub(crate) query_limit_closings: AtomicU64,
     /// Sessions closed since their output was too long.
     pub(crate) output_limit_closings: AtomicU64,
+    /// Sessions that were not opened since there were too many.
+    pub(crate) rejected_sessions: AtomicU64,
+    /// Sessions closed since all together took too much memory.
+    pub(crate) evicted_clients: AtomicU64,
     /// Sessions closed since they spoke HTTP, which is what an attack through a browser does.
     pub(crate) foreign_protocol_closings: AtomicU64,
     /// Errors by their first word.
@@ -96,6 +100,8 @@ impl Stats {
             refused_passwords,
             query_limit_closings,
             output_limit_closings,
+            rejected_sessions,
+            evicted_clients,
             foreign_protocol_closings,
             errors_by_prefix,
             rates,
@@ -108,6 +114,8 @@ impl Stats {
             refused_passwords,
             query_limit_closings,
             output_limit_closings,
+            rejected_sessions,
+            evicted_clients,
             foreign_protocol_closings,
         ];
         counters.into_iter().for_each(|counter| counter.store(0, Relaxed));

@@ -191,7 +191,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number("maxmemory-eviction-tenacity", 10, 0, 100, "")
         .kept("How much of the time eviction may take."),
     Setting::new("maxmemory-clients", Kind::MemoryOrPercent, "bytes")
-        .kept("Memory for all clients' buffers, or its share of maxmemory; 0 for no bound."),
+        .engine("Memory for all clients' buffers, or its share of maxmemory; 0 for no bound."),
     memory("proto-max-bulk-len", 512 * MB, MB, LONG as u64)
         .engine("The longest word of a request, and the longest string that a command may build."),
     memory("client-query-buffer-limit", 1024 * MB, MB, LONG as u64)
@@ -199,8 +199,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new("client-output-buffer-limit", Kind::OutputLimits, "bytes")
         .engine("Output that may wait: class, hard limit, soft limit, seconds above the soft one; \
                  beyond it the session closes."),
-    number("maxclients", 10_000, 1, u32::MAX as i64, "").host("Sessions that may be open at once."),
-    number("timeout", 0, 0, INT, "s").host("Silence after which a client is let go; 0 for never."),
+    number("maxclients", 10_000, 1, u32::MAX as i64, "")
+        .engine("Sessions that may be open at once; one more is told so and closed."),
+    number("timeout", 0, 0, INT, "s")
+        .engine("Silence after which a session closes; 0 for never."),
     number("hz", 10, 0, INT, "").host("How often a second maintenance is called for, 1 to 500."),
     flag("dynamic-hz", true).host("Whether maintenance comes more often with many clients."),
     number("active-expire-effort", 1, 1, 10, "")

@@ -268,6 +268,7 @@ impl Inner {
             self.serve_deferred(deferred);
         }
         self.redirect_waiting();
+        self.env.evict_grown_clients();
         self.env.post.send();
     }
 

@@ -149,8 +149,16 @@ impl Engine {
     }
 
     /// Opens a session, which keeps its own database, protocol version and name.
+    ///
+    /// If as many are open as `maxclients` says, the session is closing from the start: its output
+    /// is an error that says so, and it carries nothing out.
     pub fn session(&self) -> Session {
-        Session::new(self.clone())
+        let env = &self.inner.env;
+        if env.has_room_for_session() {
+            return Session::new(self.clone());
+        }
+        env.stats.rejected_sessions.fetch_add(1, Relaxed);
+        Session::refused(self.clone())
     }
 
     /// Carries out one command and writes its reply to `sink`, without RESP text in between. The
@@ -172,6 +180,7 @@ impl Engine {
     /// gets there by itself in minutes.
     pub fn maintain(&self, budget: usize) -> bool {
         let now_ms = self.inner.clock.unix_ms();
+        self.inner.env.evict_clients();
         self.inner.env.sample_rates(now_ms);
         self.inner.env.note_memory(self.inner.keyspace.sample_footprint(SHARDS_SAMPLED));
         let is_paused = self.inner.env.pause.is_on(now_ms);

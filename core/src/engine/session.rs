@@ -31,21 +31,42 @@ pub struct Session {
     /// Where each of the requests ends in the input.
     ends: Vec<usize>,
     out: Encoder,
+    /// What it took when that was last looked at, in bytes.
+    footprint: usize,
 }
+
+const TOO_MANY: Error = Error::err("max number of clients reached");
+
+/// Unfinished input that a stranger may keep, in bytes.
+const STRANGERS_QUERY_MAX: usize = 1 << 20;
 
 impl Session {
     pub(super) fn new(engine: Engine) -> Self {
         let env = &engine.inner.env;
         let card = env.sessions.open(env.next_client_id(), engine.inner.clock.unix_ms());
         let authenticated = !env.config.has_password();
+        let state = ClientState::with_card(card);
+        Self::with_state(engine, ClientState { authenticated, may_wait: true, ..state })
+    }
+
+    /// A session that ends before it began, since there are too many.
+    pub(super) fn refused(engine: Engine) -> Self {
+        let closing = ClientState { closing: true, ..ClientState::default() };
+        let mut session = Self::with_state(engine, closing);
+        session.out.error(&TOO_MANY);
+        session
+    }
+
+    fn with_state(engine: Engine, client: ClientState) -> Self {
         Self {
-            client: ClientState { authenticated, may_wait: true, ..ClientState::with_card(card) },
+            client,
             engine,
             parser: RequestParser::new(RequestLimits::default()),
             requests: Requests::new(),
             pending: Vec::new(),
             ends: Vec::new(),
             out: Encoder::new(Protocol::Resp2),
+            footprint: 0,
         }
     }
 
@@ -120,16 +141,35 @@ impl Session {
             let left_ms = self.engine.inner.env.pause.until_ms().saturating_sub(now.unix_ms);
             return Some(now.mono_us.saturating_add(left_ms.saturating_mul(1000)));
         }
-        self.client.waiter.as_ref()?.deadline_us
+        match &self.client.waiter {
+            Some(waiter) => waiter.deadline_us,
+            None => self.idle_left_ms().map(|left_ms| {
+                let now_us = self.engine.inner.clock.now().mono_us;
+                now_us.saturating_add(left_ms.saturating_mul(1000))
+            }),
+        }
     }
 
-    /// Ends the session's wait if it has waited long enough. Calling it early does nothing.
+    /// For how much longer the session may be silent, in milliseconds. One that listens may be so
+    /// for ever.
+    fn idle_left_ms(&self) -> Option<u64> {
+        let timeout_ms = self.engine.inner.env.config.timeout_ms()?;
+        let may_be_silent = self.client.is_to_pause() || self.client.closing;
+        let card = self.client.card.as_ref().filter(|_| !may_be_silent)?;
+        let due_ms = card.seen_ms.load(Relaxed).saturating_add(timeout_ms);
+        Some(due_ms.saturating_sub(self.engine.inner.clock.unix_ms()))
+    }
+
+    /// Ends the session's wait if it has waited long enough, or the session if it was silent for too
+    /// long (`timeout`). Calling it early does nothing.
     pub fn handle_timeout(&mut self) {
         if let Some(waiter) = &self.client.waiter {
             self.engine.inner.time_out(waiter);
         }
         if self.is_waiting() {
             self.poll();
+        } else if self.idle_left_ms() == Some(0) {
+            self.cut_off();
         }
     }
 
@@ -141,14 +181,14 @@ impl Session {
     /// Takes what is to be sent.
     pub fn take_output(&mut self) -> Vec<u8> {
         let output = self.out.take();
-        self.note_output();
+        self.note_reading();
         output
     }
 
     /// Forgets the first `len` bytes of the output, which have been sent.
     pub fn consume_output(&mut self, len: usize) {
         self.out.consume(len);
-        self.note_output();
+        self.note_reading();
     }
 
     /// Whether the host shall end the conversation once the output is sent.
@@ -186,6 +226,9 @@ impl Session {
     /// Carries out one command in this session and writes its reply to `sink`, without RESP text
     /// in between. A command that would wait is answered as if it had waited in vain.
     pub fn call(&mut self, words: &[&[u8]], sink: &mut dyn ReplySink) {
+        if self.client.id == 0 {
+            return sink.error(&TOO_MANY);
+        }
         let may_wait = std::mem::replace(&mut self.client.may_wait, false);
         self.engine.inner.call(&mut self.client, words, sink);
         self.client.may_wait = may_wait;
@@ -337,7 +380,11 @@ impl Session {
     /// Looks at what is left of the input, and notes what went in and out.
     fn settle_feed(&mut self, input_len: usize, output_before: usize) {
         let env = &self.engine.inner.env;
-        if self.pending.len() > env.config.query_buffer_limit() {
+        let card = self.client.card();
+        let query_bytes = self.pending.len() + card.queued_bytes.load(Relaxed);
+        let limit = env.config.query_buffer_limit();
+        let is_stranger = !self.client.authenticated;
+        if query_bytes > if is_stranger { limit.min(STRANGERS_QUERY_MAX) } else { limit } {
             env.stats.query_limit_closings.fetch_add(1, Relaxed);
             self.client.closing = true;
         }
@@ -351,11 +398,29 @@ impl Session {
         self.note_output();
     }
 
+    /// Notes that output went away. Who reads is not silent.
+    fn note_reading(&mut self) {
+        if self.engine.inner.env.config.timeout_ms().is_some() {
+            let now_ms = self.engine.inner.clock.unix_ms();
+            self.client.card().seen_ms.store(now_ms, Relaxed);
+        }
+        self.note_output();
+    }
+
     /// Notes how much output waits.
     fn note_output(&mut self) {
         let card = self.client.card();
         card.output_len.store(self.out.len(), Relaxed);
         card.output_room.store(self.out.buffer_mut().capacity(), Relaxed);
+        let env = &self.engine.inner.env;
+        if env.config.maxmemory_clients().is_some() {
+            let footprint = card.footprint();
+            let before = std::mem::replace(&mut self.footprint, footprint);
+            env.note_growth(footprint.saturating_sub(before));
+            env.evict_grown_clients();
+            env.post.send();
+            self.collect();
+        }
     }
 
     /// Carries out requests from the one of number `first` on, and returns how many are done with.

@@ -2,7 +2,7 @@
 //! keys, so that no other caller sees a part of it.
 
 use super::execute::Words;
-use super::{Engine, Inner, route};
+use super::{Engine, Inner, Session, route};
 use crate::command::table::{self, Spec, flag};
 use crate::command::{Call, ClientState, Transaction};
 use crate::error::{Error, ErrorKind};
@@ -229,7 +229,7 @@ impl Engine {
     /// # Ok::<(), keyslot::error::Error>(())
     /// ```
     pub fn atomic(&self, commands: &[&[&[u8]]]) -> Result<Vec<Reply>, Error> {
-        let mut session = self.session();
+        let mut session = Session::new(self.clone());
         let mut ask = |words: &[&[u8]]| {
             let mut builder = ReplyBuilder::new(Protocol::Resp3);
             session.call(words, &mut builder);

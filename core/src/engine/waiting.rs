@@ -7,7 +7,7 @@
 
 use super::execute::{Keys, Words};
 use super::route;
-use super::{Engine, Inner};
+use super::{Engine, Inner, Session};
 use crate::command::table::Spec;
 use crate::command::{Call, ClientState, Release, WaitState, Waiter};
 use crate::error::{Error, ErrorKind};
@@ -34,7 +34,7 @@ impl Engine {
         if db == 0 && !self.may_wait(words) {
             return self.call(words, sink);
         }
-        let mut session = self.session();
+        let mut session = Session::new(self.clone());
         let reply = session.sleep_in(db, words, sink);
         if let Some(reply) = reply {
             reply.write(sink);

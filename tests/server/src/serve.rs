@@ -98,7 +98,12 @@ fn converse(
     // A bell that cannot be rung any more has been rung enough.
     session.set_waker(Arc::new(move || drop((&rope).write(&[1]))));
     let mut input = vec![0; READ_BYTES];
-    while !session.is_closing() {
+    loop {
+        stream.write_all(session.output())?;
+        session.consume_output(session.output().len());
+        if session.is_closing() {
+            return Ok(());
+        }
         let mut ready = [PollFd::new(&stream, PollFlags::IN), PollFd::new(&bell, PollFlags::IN)];
         match poll(&mut ready, time_left(session.poll_timeout(), clock).as_ref()) {
             Ok(_) => {}
@@ -113,14 +118,11 @@ fn converse(
         }
         if said {
             match stream.read(&mut input) {
-                Ok(0) => break,
+                Ok(0) => return Ok(()),
                 Ok(len) => session.feed(&input[..len]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        stream.write_all(session.output())?;
-        session.consume_output(session.output().len());
     }
-    Ok(())
 }

@@ -170,6 +170,7 @@ impl Environment {
         now_ms: u64,
     ) -> Delivered {
         let waiting = card.output_len.load(Relaxed);
+        self.note_growth(letter.weight());
         let delivered = card.mailbox.deliver(letter, waiting, limit, now_ms, &self.post);
         if delivered == Delivered::TooMuch {
             self.stats.output_limit_closings.fetch_add(1, Relaxed);
