@@ -89,7 +89,10 @@ fn run(words: &[String]) -> Result<(), String> {
     if let [flag, case] = words
         && flag == "--child"
     {
-        return memory::child(case);
+        return match case.strip_prefix("growth.") {
+            Some(side) => growth::child(side),
+            None => memory::child(case),
+        };
     }
     if words.iter().any(|word| word == "--list") {
         SCENARIOS.iter().for_each(|(name, about, _)| println!("{name:<10} {about}"));
