@@ -48,7 +48,7 @@ pub mod time;
 mod value;
 
 pub use command::HostFigures;
-pub use engine::{Engine, EngineOptions, Link, Migration, Session};
+pub use engine::{Effect, Effects, Engine, EngineOptions, Link, Migration, Session};
 pub use migration::{
     Measure, MigrationEvent, MigrationLimits, MigrationStatus, Mode, Plan, PlanError, PlanMove,
     PlanNode, PlanOptions, PlanSlot, Transfer,

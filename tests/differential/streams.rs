@@ -11,6 +11,7 @@
 mod bitmaps;
 mod chance;
 mod compare;
+mod effects;
 mod generate;
 mod geo;
 mod group_replies;

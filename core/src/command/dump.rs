@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::table::{Command, Group, category, flag, key_use};
 use crate::error::Error;
-use crate::keyspace::{Event, Expiry};
+use crate::keyspace::{Access, Event, Expiry, Key};
 use crate::resp::number::parse_i64;
 use crate::value::dump::{self, RDB_VERSION};
 
@@ -132,6 +132,35 @@ fn expiry(ttl_ms: i64, absolute: bool, now_ms: u64) -> Expiry {
     }
 }
 
+/// Says that a key holds what it holds now, whatever it held before.
+pub(super) fn say_whole(keys: &mut Access<'_>, key: &Key<'_>) {
+    if !keys.is_recording() {
+        return;
+    }
+    let Some(record) = keys.peek(key) else { return };
+    let at = record.expire_ms().unwrap_or(0).to_string();
+    let mut payload = Vec::new();
+    dump::dump(record, RDB_VERSION, &mut payload);
+    keys.say(key, &[b"RESTORE", key.bytes, at.as_bytes(), &payload, b"REPLACE", b"ABSTTL"]);
+}
+
+/// Says what was restored, with an absolute time.
+fn say_restored(call: &mut Call<'_, '_>, expiry: Expiry, options: &RestoreOptions) {
+    if !call.keys.is_recording() {
+        return;
+    }
+    let key = call.key(0);
+    let at = match expiry {
+        Expiry::At(ms) => ms.to_string(),
+        Expiry::Never | Expiry::Keep => "0".to_owned(),
+    };
+    let idle = options.idle_s.map(|idle_s| idle_s.to_string());
+    let mut words: Vec<&[u8]> =
+        vec![b"RESTORE", key.bytes, at.as_bytes(), call.words[3], b"REPLACE", b"ABSTTL"];
+    words.extend(idle.iter().flat_map(|idle| [&b"IDLETIME"[..], idle.as_bytes()]));
+    call.keys.say(&key, &words);
+}
+
 fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = RestoreOptions::parse(&call.words[4..])?;
     let key = call.key(0);
@@ -147,6 +176,7 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let expiry = expiry(ttl_ms, options.absolute, now_ms);
     if matches!(expiry, Expiry::At(ms) if ms <= now_ms) {
         if call.keys.remove(&key) {
+            call.keys.say(&key, &[b"DEL", key.bytes]);
             call.notify(Event::Generic, "del", &key);
         }
     } else {
@@ -157,6 +187,7 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
             // The clock counts seconds and wraps, and so does the difference.
             call.keys.set_clock(&key, (now_ms / 1000).wrapping_sub(idle_s) as u32);
         }
+        say_restored(call, expiry, &options);
         call.notify(Event::Generic, "restore", &key);
     }
     call.out.ok();

@@ -121,7 +121,11 @@ impl Inner {
                 &mut many
             }
         };
-        let mut access = if keys.is_empty() {
+        let touches_everything = spec.flags & flag::WRITE != 0 && self.keyspace.is_listened_to();
+        let mut access = if keys.is_empty() && touches_everything {
+            // What it does is heard of in its order among what others do.
+            Access::all(&self.keyspace, time)
+        } else if keys.is_empty() {
             Access::nothing(&self.keyspace, time)
         } else if spec.reads_keys_by_value(words) {
             Access::all(&self.keyspace, time)
@@ -231,7 +235,11 @@ impl Inner {
         if is_shown && is_shown_first(call.spec) {
             self.env.show(call.spec, call.words, call.client, call.time.unix_ms());
         }
+        let db = call.client.db;
+        let changes = call.keys.begin_command(call.located);
         let result = (call.spec.command.handler)(call);
+        let places = || call.spec.key_places(call.words);
+        call.keys.end_command(changes, db, call.words, call.located, places);
         if let Some(cluster) = &self.env.cluster {
             route::note_write_without_keys(cluster, call.spec, call.located);
         }

@@ -1,6 +1,7 @@
 //! Who and when: the engine that programs open, the sessions that talk to it, and how a request
 //! becomes calls under lock.
 
+mod effects;
 mod execute;
 mod link;
 mod migration;
@@ -10,6 +11,7 @@ mod transaction;
 mod typed;
 mod waiting;
 
+pub use effects::{Effect, Effects};
 pub use link::Link;
 pub use migration::Migration;
 pub use session::Session;

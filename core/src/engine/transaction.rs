@@ -130,6 +130,7 @@ impl Inner {
             Ok(()) => {
                 commands += transaction.len();
                 out.array(transaction.len());
+                access.begin_group();
                 let mut start = 0;
                 for ((spec, words), end) in transaction.commands(&words).zip(plan.ends) {
                     let located = &mut keys[start..end];
@@ -141,6 +142,7 @@ impl Inner {
                     // The next one may be PUBLISH.
                     self.announce(&mut access);
                 }
+                access.end_group();
             }
         }
         client.may_wait = may_wait;

@@ -11,6 +11,7 @@ use crate::resp::{Protocol, Reply, ReplyBuilder};
 use crate::time::Moment;
 use crate::value::string;
 use bytes::Bytes;
+use smallvec::smallvec;
 use std::collections::VecDeque;
 
 impl Engine {
@@ -161,7 +162,9 @@ impl Engine {
             let keys = std::slice::from_ref(&key);
             route::check(&inner.env, spec, &ClientState::default(), false, keys, &mut access)?;
         }
+        let changes = access.begin_command(std::slice::from_ref(&key));
         let result = work(&mut access, &key);
+        access.end_command(changes, db, words, std::slice::from_ref(&key), || smallvec![1]);
         inner.settle(access, 1, &time, VecDeque::new());
         result
     }

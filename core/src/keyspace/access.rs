@@ -3,6 +3,7 @@
 //! Locks are taken in ascending order of shards, so that no two callers wait for each other.
 
 use super::change::{Changes, Event};
+use super::effect::Recorder;
 use super::graveyard::Grave;
 use super::partition::{Expired, ExpiredCounts};
 use super::watch::Interests;
@@ -74,6 +75,8 @@ const OF_ITS_KEYS: &str = "a command locks the shards of all its keys";
 /// Keys under lock.
 pub(crate) struct Access<'k> {
     keyspace: &'k Keyspace,
+    /// Before the locks, so that it is dropped while they are held.
+    pub(super) recorder: Recorder<'k>,
     held: Held<'k>,
     time: &'k Moment<'k>,
     /// Whether reads leave the access clock alone.
@@ -93,6 +96,7 @@ impl<'k> Access<'k> {
     fn new(keyspace: &'k Keyspace, time: &'k Moment<'k>, held: Held<'k>) -> Self {
         Self {
             keyspace,
+            recorder: Recorder::new(keyspace),
             held,
             time,
             no_touch: false,
@@ -535,6 +539,7 @@ impl<'k> Access<'k> {
         self.stats.expired += 1;
         let record = self.take_place(key, place);
         self.bury(record.into_boxed());
+        self.record_expiry(key);
         self.notify(Event::Expired, "expired", key);
         self.tell(key);
     }
@@ -554,14 +559,19 @@ impl<'k> Access<'k> {
             let record = self.take_place(key, place);
             self.stats.expired_members += value::member_count(&record) as u64;
             self.bury(record.into_boxed());
+            self.record_expiry(key);
             self.notify(Event::Hash, "hexpired", key);
             self.notify(Event::Generic, "del", key);
             self.tell(key);
             return None;
         }
-        let expired = partition.change(at, place, key.hash, |record| {
-            value::remove_expired_members(record, now_ms, MEMBERS_STEP)
+        let named = self.names_expired_members();
+        let partition = self.partition_or_new(key);
+        let (names, expired) = partition.change(at, place, key.hash, |record| {
+            let names = named.then(|| value::expired_members(record, now_ms, MEMBERS_STEP));
+            (names, value::remove_expired_members(record, now_ms, MEMBERS_STEP))
         });
+        self.record_expiry_of_members(key, &names.unwrap_or_default());
         self.stats.expired_members += expired as u64;
         self.notify(Event::Hash, "hexpired", key);
         self.tell(key);
@@ -720,12 +730,12 @@ impl Keyspace {
     ) -> ExpiredCounts {
         let hash_of = |record: &Record| self.hash(record.key());
         partition.expire_due(now_ms, budget, hash_of, |expired| {
-            self.note_expired(db as u16, &expired, interests, changes);
+            self.note_expired(db as u16, &expired, now_ms, interests, changes);
             match expired {
                 Expired::Key(record) | Expired::LastMember(record) => {
                     self.bury(record.into_boxed());
                 }
-                Expired::Members(_) => {}
+                Expired::MembersDue(..) | Expired::Members(_) => {}
             }
         })
     }

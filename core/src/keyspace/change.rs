@@ -94,6 +94,7 @@ impl Keyspace {
         &self,
         db: u16,
         expired: &Expired<'_>,
+        now_ms: u64,
         interests: Option<&Interests>,
         changes: &mut Changes,
     ) {
@@ -108,6 +109,12 @@ impl Keyspace {
                 note(Event::Expired, "expired", record);
                 record
             }
+            Expired::MembersDue(record, budget) => {
+                if self.is_listened_to() {
+                    self.record_members_due(db, record, now_ms, *budget);
+                }
+                return;
+            }
             Expired::Members(record) => {
                 note(Event::Hash, "hexpired", record);
                 record
@@ -118,6 +125,9 @@ impl Keyspace {
                 record
             }
         };
+        if self.is_listened_to() && !matches!(expired, Expired::Members(_)) {
+            self.record_now(db, record.key(), now_ms, &[b"DEL", record.key()]);
+        }
         if let Some(interests) = interests {
             interests.tell(db, self.hash(record.key()), record.key(), changes);
         }

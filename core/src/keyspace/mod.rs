@@ -10,6 +10,7 @@
 mod access;
 mod change;
 mod due;
+mod effect;
 mod graveyard;
 #[cfg(test)]
 mod member_tests;
@@ -22,6 +23,7 @@ mod watch;
 
 pub(crate) use access::{Access, Changed, Expiry};
 pub(crate) use change::{Awaited, Changes, Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
+pub(crate) use effect::{Audience, Listener, Recorded};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{ExpiredCounts, NewValue, Partition};
 pub(crate) use walk::Cursor;
@@ -32,6 +34,7 @@ use crate::structs::allocation::footprint;
 use crate::structs::prefetch::prefetch;
 use crate::structs::table::{SegmentedTable, Whereabouts};
 use crate::value::Record;
+use effect::Journal;
 use foldhash::quality::FixedState;
 use graveyard::Graveyard;
 use memory::Gauge;
@@ -98,6 +101,8 @@ pub(crate) struct Keyspace {
     events: AtomicU32,
     /// How often somebody wants to know of a key.
     interests: AtomicUsize,
+    /// Who wants to know what writes do.
+    journal: Journal,
 }
 
 /// How a keyspace is laid out.
@@ -132,6 +137,7 @@ impl Keyspace {
             expire_from: AtomicU64::new(0),
             events: AtomicU32::new(0),
             interests: AtomicUsize::new(0),
+            journal: Journal::new(slots),
         }
     }
 
@@ -228,7 +234,7 @@ impl Keyspace {
     fn fixed_footprint(&self) -> usize {
         let lists =
             footprint(size_of_val(&*self.cells)) + footprint(size_of_val(&*self.whereabouts));
-        lists + self.gauge.footprint()
+        lists + self.gauge.footprint() + self.journal.footprint()
     }
 
     /// The same by purpose.

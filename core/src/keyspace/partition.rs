@@ -42,6 +42,8 @@ impl ExpiredCounts {
 pub(super) enum Expired<'r> {
     /// It is gone, since its time was over.
     Key(Record),
+    /// It is about to lose members, up to so many.
+    MembersDue(&'r Record, usize),
     /// It has fewer members.
     Members(&'r Record),
     /// It is gone, since its last member is.
@@ -299,6 +301,7 @@ impl Partition {
             self.due.remove(due);
             return 0;
         };
+        note(Expired::MembersDue(self.record(at, place), budget));
         let done = self.change(at, place, hash, |record| {
             value::remove_expired_members(record, now_ms, budget)
         });

@@ -131,6 +131,11 @@ pub(crate) fn member_count(record: &Record) -> usize {
     hash::Hash::of(record, 0).map_or(0, hash::Hash::len)
 }
 
+/// The names of the members that [`remove_expired_members`] would take out.
+pub(crate) fn expired_members(record: &Record, now_ms: u64, budget: usize) -> Vec<Box<[u8]>> {
+    if has_expiring_members(record) { hash::expired(record, now_ms, budget) } else { Vec::new() }
+}
+
 /// Takes out up to `budget` of the record's members that are expired at `now_ms`. Returns how many.
 pub(crate) fn remove_expired_members(record: &mut Record, now_ms: u64, budget: usize) -> usize {
     if has_expiring_members(record) { hash::remove_expired(record, now_ms, budget) } else { 0 }

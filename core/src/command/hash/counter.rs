@@ -48,6 +48,10 @@ pub(super) fn hincrbyfloat(call: &mut Call<'_, '_>) -> Result<(), Error> {
         hash.set_value(field, &text);
         Ok((1, text))
     })?;
+    // The field keeps its time, which HSET would take from it.
+    let words: [&[u8]; 7] =
+        [b"HSETEX", key.bytes, b"KEEPTTL", b"FIELDS", b"1", field, &text.result];
+    call.keys.say(&key, &words);
     call.notify(Event::Hash, "hincrbyfloat", &key);
     call.out.bulk(&text.result);
     Ok(())

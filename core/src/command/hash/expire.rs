@@ -7,7 +7,7 @@ use crate::command::call::Call;
 use crate::command::expire_arguments::TimeForm;
 use crate::command::table::{Command, Group, flag, key_use};
 use crate::error::Error;
-use crate::keyspace::Event;
+use crate::keyspace::{Access, Event, Key};
 use crate::value::hash::HashMut;
 
 const FIELDS_COMPLEXITY: &str = "O(N) where N is the number of specified fields";
@@ -199,6 +199,38 @@ pub(super) fn expire_field(
     Outcome::Set
 }
 
+/// Says that fields, if any, expire at a time.
+pub(super) fn say_times<'f>(
+    keys: &mut Access<'_>,
+    key: &Key<'_>,
+    when: u64,
+    fields: impl Iterator<Item = &'f [u8]>,
+) {
+    if keys.is_recording() {
+        let fields: Vec<&[u8]> = fields.collect();
+        let (when, count) = (when.to_string(), fields.len().to_string());
+        let head: [&[u8]; 5] =
+            [b"HPEXPIREAT", key.bytes, when.as_bytes(), b"FIELDS", count.as_bytes()];
+        if !fields.is_empty() {
+            keys.say(key, &[&head, &fields[..]].concat());
+        }
+    }
+}
+
+/// Says that fields, if any, are deleted.
+pub(super) fn say_deleted<'f>(
+    keys: &mut Access<'_>,
+    key: &Key<'_>,
+    fields: impl Iterator<Item = &'f [u8]>,
+) {
+    if keys.is_recording() {
+        let fields: Vec<&[u8]> = fields.collect();
+        if !fields.is_empty() {
+            keys.say(key, &[&[&b"HDEL"[..], key.bytes], &fields[..]].concat());
+        }
+    }
+}
+
 fn set_times(call: &mut Call<'_, '_>, form: TimeForm) -> Result<(), Error> {
     let key = call.key(0);
     find(call, &key)?;
@@ -223,6 +255,12 @@ fn set_times(call: &mut Call<'_, '_>, form: TimeForm) -> Result<(), Error> {
         }
         Ok((outcomes.total(), outcomes))
     })?;
+    let of = |wanted: Outcome| {
+        let found = fields.iter().zip(&answers).filter(move |(_, outcome)| **outcome == wanted);
+        found.map(|(field, _)| *field)
+    };
+    say_times(call.keys, &key, when, of(Outcome::Set));
+    say_deleted(call.keys, &key, of(Outcome::Deleted));
     answers.resize(fields.len(), Outcome::NoField);
     call.out.array(answers.len());
     answers.iter().for_each(|outcome| call.out.integer(*outcome as i64));

@@ -1,6 +1,6 @@
 //! Commands of Redis 8 that read or set fields and say when these expire, or take them out.
 
-use super::expire::{Outcomes, expire_field};
+use super::expire::{Outcome, Outcomes, expire_field, say_deleted, say_times};
 use super::expire_arguments::{NOT_POSITIVE, fields, time};
 use super::read::write_value;
 use super::write::{change, change_or_new, find};
@@ -113,17 +113,22 @@ fn hgetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
         return Ok(());
     }
     let now_ms = call.time.unix_ms();
+    let mut timed = Vec::new();
     let changed = change(call, &key, |hash, out| {
         if times != Times::Unsaid {
             hash.expect_times();
         }
         let mut outcomes = Outcomes::default();
-        for field in fields {
+        for &field in fields {
             let found = hash.read().find(field);
             write_value(found.map(|(value, _)| value), out);
             let Some((_, current)) = found else { continue };
             match times {
-                Times::At(when) => outcomes.count(expire_field(hash, field, when, now_ms)),
+                Times::At(when) => {
+                    let outcome = expire_field(hash, field, when, now_ms);
+                    outcomes.count(outcome);
+                    timed.push((field, outcome));
+                }
                 Times::Remove if current.is_some() => {
                     hash.set_time(field, None);
                     outcomes.set += 1;
@@ -133,6 +138,13 @@ fn hgetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
         Ok((outcomes.total(), outcomes))
     })?;
+    if let Times::At(when) = times {
+        let of = |wanted: Outcome| {
+            timed.iter().filter(move |(_, outcome)| *outcome == wanted).map(|(field, _)| *field)
+        };
+        say_times(call.keys, &key, when, of(Outcome::Set));
+        say_deleted(call.keys, &key, of(Outcome::Deleted));
+    }
     let Some(changed) = changed else { return Ok(()) };
     let set_event = if times == Times::Remove { "hpersist" } else { "hexpire" };
     match changed.result {
@@ -240,6 +252,20 @@ fn pairs<'w>(call: &Call<'_, '_>, words: &'w [&'w [u8]]) -> Result<&'w [&'w [u8]
     Ok(pairs)
 }
 
+/// Says that fields have values, and expire at a time or are gone again.
+fn say_set(call: &mut Call<'_, '_>, when: u64, pairs: &[&[u8]], outcomes: Outcomes) {
+    let key = call.key(0);
+    if outcomes.deleted > 0 {
+        // All of them are: the time is one for all.
+        say_deleted(call.keys, &key, pairs.iter().step_by(2).copied());
+    } else if call.keys.is_recording() {
+        let (when, count) = (when.to_string(), (pairs.len() / 2).to_string());
+        let head: [&[u8]; 6] =
+            [b"HSETEX", key.bytes, b"PXAT", when.as_bytes(), b"FIELDS", count.as_bytes()];
+        call.keys.say(&key, &[&head, pairs].concat());
+    }
+}
+
 fn hsetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let SetOptions { condition, times, pairs } = SetOptions::parse(call)?;
     let key = call.key(0);
@@ -271,6 +297,9 @@ fn hsetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
         Ok((pairs.len() as u64 / 2, Some(outcomes)))
     })?;
     if let Some(outcomes) = changed.result {
+        if let Times::At(when) = times {
+            say_set(call, when, pairs, outcomes);
+        }
         call.notify(Event::Hash, "hset", &key);
         match outcomes {
             Outcomes { deleted: 1.., .. } => call.notify(Event::Hash, "hdel", &key),

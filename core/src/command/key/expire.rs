@@ -5,7 +5,7 @@ use crate::command::call::Call;
 use crate::command::expire_arguments::TimeForm;
 use crate::command::table::{Command, Group, flag, key_use};
 use crate::error::{Error, ErrorKind};
-use crate::keyspace::{Event, Key};
+use crate::keyspace::{Access, Event, Key};
 use crate::resp::number;
 
 const CONDITION_HISTORY: &[(&str, &str)] =
@@ -167,6 +167,13 @@ impl Condition {
     }
 }
 
+/// Says that a key expires at a time, in milliseconds since the Unix epoch.
+pub(in crate::command) fn say_expiry(keys: &mut Access<'_>, key: &Key<'_>, at_ms: u64) {
+    if keys.is_recording() {
+        keys.say(key, &[b"PEXPIREAT", key.bytes, at_ms.to_string().as_bytes()]);
+    }
+}
+
 fn set_expiry(call: &mut Call<'_, '_>, form: TimeForm) -> Result<(), Error> {
     let condition = Condition::parse(&call.words[3..])?;
     let now = call.time.unix_ms() as i64;
@@ -179,9 +186,11 @@ fn set_expiry(call: &mut Call<'_, '_>, form: TimeForm) -> Result<(), Error> {
     };
     if change && when <= now {
         call.keys.remove(&key);
+        call.keys.say(&key, &[b"DEL", key.bytes]);
         call.notify(Event::Generic, "del", &key);
     } else if change {
         call.keys.set_expire_ms(&key, Some(when as u64));
+        say_expiry(call.keys, &key, when as u64);
         call.notify(Event::Generic, "expire", &key);
     }
     call.out.integer(i64::from(change));
@@ -214,6 +223,7 @@ pub(crate) fn remove_expiry(call: &mut Call<'_, '_>, key: &Key<'_>) -> bool {
     let expires = call.keys.peek(key).is_some_and(|record| record.expire_ms().is_some());
     if expires {
         call.keys.set_expire_ms(key, None);
+        call.keys.say(key, &[b"PERSIST", key.bytes]);
         call.notify(Event::Generic, "persist", key);
     }
     expires

@@ -10,7 +10,7 @@ mod scan;
 mod tests;
 mod transfer;
 
-pub(super) use expire::remove_expiry;
+pub(super) use expire::{remove_expiry, say_expiry};
 
 use super::table::Command;
 

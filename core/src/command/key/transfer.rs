@@ -126,6 +126,7 @@ fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
         && (options.replace || !call.keys.touch(&to))
         && call.keys.copy(&from, &to);
     if copied {
+        call.keys.say_with(call.words, &[from, to], &[1, 2]);
         call.notify(Event::Generic, "copy_to", &to);
     }
     call.out.integer(i64::from(copied));
@@ -140,6 +141,7 @@ fn move_key(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (from, to) = (call.key(0), call.key(0).in_db(db));
     let moved = call.keys.touch(&from) && !call.keys.touch(&to) && call.keys.rename(&from, &to);
     if moved {
+        call.keys.say_with(call.words, &[from, to], &[1, 1]);
         call.notify(Event::Generic, "move_from", &from);
         call.notify(Event::Generic, "move_to", &to);
     }

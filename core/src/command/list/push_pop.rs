@@ -119,6 +119,7 @@ pub(in crate::command) fn pop_one(
         Ok((1, ()))
     })?;
     if let Some(changed) = changed {
+        say_pop(keys, key, end, 1);
         note_pop(keys, key, end, changed.emptied);
     }
     Ok(changed.is_some())
@@ -153,6 +154,7 @@ pub(in crate::command) fn pop_some(
         Ok((count as u64, count > 0))
     })?;
     if let Some(changed) = changed.filter(|changed| changed.result) {
+        say_pop(keys, key, end, count);
         note_pop(keys, key, end, changed.emptied);
     }
     Ok(changed.is_some())
@@ -168,6 +170,17 @@ pub(super) fn write(
 ) {
     let elements = list.iter_from(number, backwards).take(count);
     elements.for_each(|element| out.bulk(element.text(&mut Scratch::new())));
+}
+
+/// Says that up to `count` elements went from an end.
+fn say_pop(keys: &mut Access<'_>, key: &Key<'_>, end: End, count: usize) {
+    if keys.is_recording() {
+        let name: &[u8] = match end {
+            End::Head => b"LPOP",
+            End::Tail => b"RPOP",
+        };
+        keys.say(key, &[name, key.bytes, count.to_string().as_bytes()]);
+    }
 }
 
 /// Notes that elements went from an end, and whether the key went with the last.

@@ -69,6 +69,14 @@ pub(in crate::command) fn move_one(
         keys.notify(Event::List, push_event(to), &target);
         take(keys, &source, from, setting)?
     };
+    let side = |end| -> &[u8] {
+        match end {
+            End::Head => b"LEFT",
+            End::Tail => b"RIGHT",
+        }
+    };
+    let words: [&[u8]; 5] = [b"LMOVE", source.bytes, target.bytes, side(from), side(to)];
+    keys.say_with(&words, &[source, target], &[1, 2]);
     out.bulk(&moved);
     note_pop(keys, &source, from, emptied);
     Ok(true)

@@ -26,16 +26,35 @@ pub(super) fn spop(call: &mut Call<'_, '_>) -> Result<(), Error> {
 fn pop_one(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (key, env) = (call.key(0), call.env);
     let out = &mut *call.out;
+    let (is_recording, mut popped) = (call.keys.is_recording(), Vec::new());
     let changed = call.keys.change(&key, |record| {
         set::read(record)?;
-        set::pop(record, &mut || env.random(), |member| write_each(out, [member]));
+        set::pop(record, &mut || env.random(), |member| {
+            write_each(out, [member]);
+            if is_recording {
+                popped.push(member.to_vec());
+            }
+        });
         Ok::<_, Error>((1, ()))
     })?;
     match changed {
         None => call.out.null(),
-        Some(changed) => note_popped(call, changed.emptied),
+        Some(changed) => {
+            say_popped(call, &popped);
+            note_popped(call, changed.emptied);
+        }
     }
     Ok(())
+}
+
+/// Says which members were popped.
+fn say_popped(call: &mut Call<'_, '_>, popped: &[Vec<u8>]) {
+    if call.keys.is_recording() {
+        let key = call.key(0);
+        let members = popped.iter().map(Vec::as_slice);
+        let words: Vec<&[u8]> = [&b"SREM"[..], key.bytes].into_iter().chain(members).collect();
+        call.keys.say(&key, &words);
+    }
 }
 
 fn note_popped(call: &mut Call<'_, '_>, emptied: bool) {
@@ -60,17 +79,25 @@ fn pop_some(call: &mut Call<'_, '_>, count: usize) -> Result<(), Error> {
         call.keys.remove(&key);
         // Each member counts as a change, and the removal has counted one.
         call.keys.stats.changes += len as u64 - 1;
+        call.keys.say(&key, &[b"DEL", key.bytes]);
         note_popped(call, true);
         return Ok(());
     }
     let out = &mut *call.out;
     out.set(count);
+    let (is_recording, mut popped) = (call.keys.is_recording(), Vec::new());
     call.keys.change(&key, |record| {
         let mut random = || env.random();
         let limits = env.limits();
-        set::pop_some(record, count, &limits, &mut random, |member| write_each(out, [member]));
+        set::pop_some(record, count, &limits, &mut random, |member| {
+            write_each(out, [member]);
+            if is_recording {
+                popped.push(member.to_vec());
+            }
+        });
         Ok::<_, Error>((count as u64, ()))
     })?;
+    say_popped(call, &popped);
     note_popped(call, false);
     Ok(())
 }

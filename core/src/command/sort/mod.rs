@@ -6,6 +6,7 @@ mod order;
 mod pattern;
 
 use super::call::Call;
+use super::dump::say_whole;
 use super::key_spec::{Begin, Find, KeySpec};
 use super::table::{Command, Group, category, flag, key_use};
 use crate::error::Error;
@@ -227,8 +228,10 @@ fn store(call: &mut Call<'_, '_>, stored: list::Builder, len: usize) {
     if len > 0 {
         let mut room = Vec::new();
         call.keys.put(target, list::TAG, stored.body(&mut room), Expiry::Never);
+        say_whole(call.keys, target);
         call.notify(Event::List, "sortstore", target);
     } else if call.keys.remove(target) {
+        call.keys.say(target, &[b"DEL", target.bytes]);
         call.notify(Event::Generic, "del", target);
     }
     call.out.integer(len as i64);

@@ -1,7 +1,7 @@
 //! XADD and XTRIM, which take the same options, and XDEL and XSETID.
 
 use super::integer;
-use super::reply::write_id;
+use super::reply::{id_text, write_id};
 use crate::command::call::Call;
 use crate::error::Error;
 use crate::keyspace::Event;
@@ -148,6 +148,29 @@ impl<'a> Addition<'a> {
     }
 }
 
+/// Says that an entry was added under an id, and whether the stream was trimmed then.
+fn say_added(call: &mut Call<'_, '_>, id: StreamId, pairs: &[&[u8]], trimmed: bool) {
+    if call.keys.is_recording() {
+        let key = call.key(0);
+        let id = id_text(id);
+        let words = [&[&b"XADD"[..], key.bytes, &id], pairs].concat();
+        call.keys.say(&key, &words);
+        if trimmed {
+            say_trimmed(call);
+        }
+    }
+}
+
+/// Says how many entries are left after some went from the front.
+fn say_trimmed(call: &mut Call<'_, '_>) {
+    if call.keys.is_recording() {
+        let key = call.key(0);
+        let Some(Ok(stream)) = call.keys.peek(&key).map(stream::read) else { return };
+        let len = stream.len().to_string();
+        call.keys.say(&key, &[b"XTRIM", key.bytes, b"MAXLEN", b"=", len.as_bytes()]);
+    }
+}
+
 pub(super) fn xadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let addition = Addition::parse(call)?;
     let now_ms = call.time.unix_ms();
@@ -162,6 +185,7 @@ pub(super) fn xadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
         None => call.keys.change_or_new(&key, stream::TAG, stream::new(), add)?,
     };
     let (id, trimmed) = changed.result;
+    say_added(call, id, addition.pairs, trimmed);
     write_id(id, call.out);
     call.notify(Event::Stream, "xadd", &key);
     if trimmed {
@@ -185,6 +209,7 @@ pub(super) fn xtrim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     })?;
     let deleted = changed.map_or(0, |changed| changed.result);
     if deleted > 0 {
+        say_trimmed(call);
         call.notify(Event::Stream, "xtrim", &key);
     }
     call.out.integer(deleted as i64);

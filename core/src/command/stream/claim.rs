@@ -1,10 +1,10 @@
 //! XCLAIM and XAUTOCLAIM: entries that were delivered to one consumer and shall be another's.
 
 use super::no_such_group;
-use super::reply::{write_entry, write_id};
+use super::reply::{id_text, write_entry, write_id};
 use crate::command::call::Call;
 use crate::error::Error;
-use crate::keyspace::Event;
+use crate::keyspace::{Access, Event, Key};
 use crate::resp::ReplySink;
 use crate::resp::number::parse_i64;
 use crate::value::stream::{self, Claim, Group, History, Log, StreamId, parse, parse_start};
@@ -102,17 +102,19 @@ struct Claimed {
 
 pub(super) fn xclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (now_ms, words) = (call.time.unix_ms() as i64, call.words);
-    let mut just_id = false;
+    let (mut just_id, mut moves_on) = (false, false);
     let claimed = change(call, |history, group| {
         let idle_ms_min = number(words[4], "Invalid min-idle-time argument for XCLAIM")?.max(0);
         let ids: Vec<_> = words[5..].iter().map_while(|word| parse(word, 0).ok()).collect();
         let options = Options::parse(&words[5 + ids.len()..], now_ms)?;
         just_id = options.just_id;
+        moves_on = options.last_id.is_some_and(|id| id > group.last_id);
         group.last_id = options.last_id.map_or(group.last_id, |id| id.max(group.last_id));
         let (consumer, is_new) = group.asking_consumer(words[3], now_ms);
         let claim = options.claim(consumer, idle_ms_min, now_ms);
         Ok(claim_all(history, group, &ids, &claim, is_new))
     })?;
+    say_claimed(call, &claimed, moves_on);
     notify_new(call, &claimed);
     write_claimed(call, &claimed.ids, just_id)
 }
@@ -151,6 +153,78 @@ fn change(
         Ok::<_, Error>((changes as u64, claimed))
     })?;
     changed.map(|changed| changed.result).ok_or_else(|| no_such_group(key, name, ""))
+}
+
+/// Says what a claim did, and whether it moved the group on.
+fn say_claimed(call: &mut Call<'_, '_>, claimed: &Claimed, moves_on: bool) {
+    if !call.keys.is_recording() {
+        return;
+    }
+    call.keys.say_no_more();
+    let (key, group, consumer) = (call.key(0), call.words[2], call.words[3]);
+    if claimed.is_new {
+        say_consumer(call.keys, &key, group, consumer);
+    }
+    say_owner(call.keys, &key, group, consumer, &claimed.ids);
+    if !claimed.gone.is_empty() {
+        let gone: Vec<_> = claimed.gone.iter().map(|&id| id_text(id)).collect();
+        let head = [&b"XACK"[..], key.bytes, group];
+        let words: Vec<&[u8]> = head.into_iter().chain(gone.iter().map(Vec::as_slice)).collect();
+        call.keys.say(&key, &words);
+    }
+    if moves_on {
+        say_position(call.keys, &key, group);
+    }
+}
+
+/// Says that a group has a consumer.
+pub(super) fn say_consumer(keys: &mut Access<'_>, key: &Key<'_>, group: &[u8], consumer: &[u8]) {
+    keys.say(key, &[b"XGROUP", b"CREATECONSUMER", key.bytes, group, consumer]);
+}
+
+/// Says that entries are a consumer's, since when, and how often they were delivered.
+pub(super) fn say_owner(
+    keys: &mut Access<'_>,
+    key: &Key<'_>,
+    group: &[u8],
+    consumer: &[u8],
+    ids: &[StreamId],
+) {
+    for &id in ids {
+        let Some(Ok(stream)) = keys.peek(key).map(stream::read) else { return };
+        let pending = stream.group(group).and_then(|group| group.pending(id));
+        let Some(pending) = pending.filter(|_| stream.history().log().contains(id)) else {
+            continue;
+        };
+        let (at, count) = (pending.delivered_ms.to_string(), pending.deliveries.to_string());
+        let id = id_text(id);
+        let words: [&[u8]; 12] = [
+            b"XCLAIM",
+            key.bytes,
+            group,
+            consumer,
+            b"0",
+            &id,
+            b"TIME",
+            at.as_bytes(),
+            b"RETRYCOUNT",
+            count.as_bytes(),
+            b"FORCE",
+            b"JUSTID",
+        ];
+        keys.say(key, &words);
+    }
+}
+
+/// Says up to which entry a group was served.
+pub(super) fn say_position(keys: &mut Access<'_>, key: &Key<'_>, name: &[u8]) {
+    let Some(Ok(stream)) = keys.peek(key).map(stream::read) else { return };
+    let Some(group) = stream.group(name) else { return };
+    let id = id_text(group.last_id);
+    let read = group.entries_read.map_or_else(|| "-1".to_owned(), |read| read.to_string());
+    let words: [&[u8]; 7] =
+        [b"XGROUP", b"SETID", key.bytes, name, &id, b"ENTRIESREAD", read.as_bytes()];
+    keys.say(key, &words);
 }
 
 fn notify_new(call: &mut Call<'_, '_>, claimed: &Claimed) {
@@ -248,6 +322,7 @@ pub(super) fn xautoclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
         let claim = options.claim(consumer, search.idle_ms_min, now_ms);
         Ok(Claimed { is_new, ..search.carry_out(history, group, &claim) })
     })?;
+    say_claimed(call, &claimed, false);
     notify_new(call, &claimed);
     call.out.array(3);
     write_id(claimed.next, call.out);

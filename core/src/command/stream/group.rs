@@ -1,5 +1,6 @@
 //! XGROUP, and XACK.
 
+use super::reply::id_text;
 use super::{integer, no_group_for_key, subcommand_syntax};
 use crate::command::call::Call;
 use crate::error::{Error, ErrorKind};
@@ -96,6 +97,19 @@ fn change_group<R>(
     })
 }
 
+/// Says from which id the command's group starts, where its words may say `$`.
+fn say_start(call: &mut Call<'_, '_>) {
+    if call.keys.is_recording() && call.words[4] == b"$" {
+        let key = call.key(0);
+        let Some(Ok(stream)) = call.keys.peek(&key).map(stream::read) else { return };
+        let id = stream.group(call.words[3]).map_or(StreamId::MIN, |group| group.last_id);
+        let (id, mut words) = (id_text(id), call.words.to_vec());
+        words[4] = &id;
+        words[0] = b"XGROUP";
+        call.keys.say(&key, &words);
+    }
+}
+
 pub(super) fn create(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, true)?;
     let (key, name) = (call.key(0), call.words[3]);
@@ -115,6 +129,7 @@ pub(super) fn create(call: &mut Call<'_, '_>) -> Result<(), Error> {
     } else {
         change(call, |stream| create(stream, start?))?;
     }
+    say_start(call);
     call.notify(Event::Stream, "xgroup-create", &key);
     call.out.ok();
     Ok(())
@@ -136,6 +151,7 @@ pub(super) fn setid(call: &mut Call<'_, '_>) -> Result<(), Error> {
         });
         Ok((1, ()))
     })?;
+    say_start(call);
     call.notify(Event::Stream, "xgroup-setid", &call.key(0));
     call.out.ok();
     Ok(())

@@ -3,7 +3,7 @@
 //! can be served again.
 
 use super::reply::{write_entries, write_entry, write_gone};
-use super::{integer, no_such_group};
+use super::{claim, integer, no_such_group};
 use crate::command::call::Call;
 use crate::command::key_spec::{KeyPlace, KeyPlaces};
 use crate::command::table::key_use;
@@ -298,10 +298,41 @@ fn deliver(
     });
     let Ok(Some(changed)) = changed else { return Served::Nothing };
     let Some((served, is_new)) = changed.result else { return Served::Nothing };
+    say_delivered(call, key, reader, &served, is_new);
     if is_new {
         call.notify(Event::Stream, "xgroup-createconsumer", key);
     }
     served
+}
+
+/// Says what was delivered to a consumer: whose entries are whose now, and how far the group is.
+fn say_delivered(
+    call: &mut Call<'_, '_>,
+    key: &Key<'_>,
+    reader: &Reader<'_>,
+    served: &Served,
+    is_new: bool,
+) {
+    call.keys.say_no_more();
+    if !call.keys.is_recording() {
+        return;
+    }
+    if is_new {
+        claim::say_consumer(call.keys, key, reader.group, reader.consumer);
+    }
+    let ids = match served {
+        Served::Nothing => return,
+        Served::Again(ids) => ids.clone(),
+        Served::Entries { .. } if reader.acknowledges => Vec::new(),
+        Served::Entries { start, end, .. } => {
+            let Some(Ok(stream)) = call.keys.peek(key).map(stream::read) else { return };
+            stream.history().log().range(*start, *end).map(|entry| entry.id).collect()
+        }
+    };
+    claim::say_owner(call.keys, key, reader.group, reader.consumer, &ids);
+    if let Served::Entries { .. } = served {
+        claim::say_position(call.keys, key, reader.group);
+    }
 }
 
 fn write_served(

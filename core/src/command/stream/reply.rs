@@ -46,3 +46,8 @@ pub(super) fn write_entries<'l>(
         write_entry(&entry, out);
     }
 }
+
+/// The text of an id.
+pub(super) fn id_text(id: StreamId) -> Vec<u8> {
+    format!("{}-{}", id.ms, id.seq).into_bytes()
+}

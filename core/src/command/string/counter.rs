@@ -49,7 +49,11 @@ pub(super) fn incrbyfloat(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut text = Vec::with_capacity(TEXT_LEN_USUAL);
     after.write_human(&mut text);
     call.out.bulk(&text);
+    let said = call.keys.is_recording().then(|| text.clone());
     call.keys.put(&key, string::TAG, string::plain_owned(&mut text), Expiry::Keep);
+    if let Some(said) = said {
+        call.keys.say(&key, &[b"SET", key.bytes, &said, b"KEEPTTL"]);
+    }
     call.notify(Event::String, "incrbyfloat", &key);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::command::call::Call;
 use crate::command::expire_arguments::ExpireOption;
-use crate::command::key::remove_expiry;
+use crate::command::key::{remove_expiry, say_expiry};
 use crate::error::Error;
 use crate::keyspace::{Event, Key};
 use crate::resp::number::parse_i64;
@@ -32,6 +32,7 @@ pub(super) fn getdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.key(0);
     if reply_value(call, &key)? {
         call.keys.remove(&key);
+        call.keys.say(&key, &[b"DEL", key.bytes]);
         call.notify(Event::Generic, "del", &key);
     }
     Ok(())
@@ -66,9 +67,11 @@ pub(super) fn getex(call: &mut Call<'_, '_>) -> Result<(), Error> {
             let at = time.resolve(call.spec.command.name, call.time)?;
             if time.form.is_absolute() && at <= call.time.unix_ms() {
                 call.keys.remove(&key);
+                call.keys.say(&key, &[b"DEL", key.bytes]);
                 call.notify(Event::Generic, "del", &key);
             } else {
                 call.keys.set_expire_ms(&key, Some(at));
+                say_expiry(call.keys, &key, at);
                 call.notify(Event::Generic, "expire", &key);
             }
         }

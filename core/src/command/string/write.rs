@@ -15,9 +15,15 @@ use std::convert::Infallible;
 fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
     if let Expiry::At(ms) = expiry {
         if ms < keys.unix_ms() {
-            keys.remove(key);
+            if keys.remove(key) {
+                keys.say(key, &[b"DEL", key.bytes]);
+            }
         } else {
             keys.put(key, string::TAG, string::encode(text), expiry);
+            if keys.is_recording() {
+                let at = ms.to_string();
+                keys.say(key, &[b"SET", key.bytes, text, b"PXAT", at.as_bytes()]);
+            }
         }
         keys.notify(Event::String, "set", key);
         keys.notify(Event::Generic, "expire", key);

@@ -25,6 +25,13 @@ impl End {
         }
     }
 
+    fn command(self) -> &'static [u8] {
+        match self {
+            Self::Min => b"ZPOPMIN",
+            Self::Max => b"ZPOPMAX",
+        }
+    }
+
     fn event(self) -> &'static str {
         match self {
             Self::Min => "zpopmin",
@@ -69,6 +76,10 @@ pub(in crate::command) fn pop(
         zset::remove_range(record, ranks);
         Ok::<_, Error>((count as u64, ()))
     })?;
+    if call.keys.is_recording() {
+        let count = count.to_string();
+        call.keys.say(key, &[end.command(), key.bytes, count.as_bytes()]);
+    }
     call.notify(Event::SortedSet, end.event(), key);
     if popped.is_some_and(|popped| popped.emptied) {
         call.notify(Event::Generic, "del", key);

@@ -403,6 +403,18 @@ pub(super) fn last_expiry_ms(record: &Record) -> Option<u64> {
     Fields::of(record).times().last_ms
 }
 
+/// The names of the fields that [`remove_expired`] would take out.
+pub(super) fn expired(record: &Record, now_ms: u64, budget: usize) -> Vec<Box<[u8]>> {
+    match record.body() {
+        Body::Boxed(Object::Hash(table)) => table.expired_names(now_ms, budget),
+        _ => {
+            let packed = Packed::new(record.bytes(), form(record));
+            let rows = packed.rows().take(packed.expired(now_ms).min(budget));
+            rows.map(|(field, _, _)| field.to_vec().into()).collect()
+        }
+    }
+}
+
 /// Takes out up to `budget` fields that are expired at `now_ms`. Returns how many.
 pub(super) fn remove_expired(record: &mut Record, now_ms: u64, budget: usize) -> usize {
     if let Some(table) = table_mut(record) {

@@ -177,6 +177,17 @@ impl FieldTable {
         done
     }
 
+    /// The names of the fields that [`FieldTable::remove_expired`] would take out.
+    pub(super) fn expired_names(&self, now_ms: u64, budget: usize) -> Vec<Box<[u8]>> {
+        let due = self.due.iter().flat_map(|due| due.iter());
+        let due = due.take_while(|&(ms, _)| ms < now_ms).take(budget);
+        let field = |(ms, hash)| {
+            let found = self.fields.find(hash, |entry| entry.expire_ms() == Some(ms));
+            found.map(|place| self.fields.at(place).key().into())
+        };
+        due.filter_map(field).collect()
+    }
+
     /// The earliest time at which a field expires, and the latest if all do.
     pub(super) fn times(&self) -> Times {
         let Some(due) = &self.due else { return Times::default() };
