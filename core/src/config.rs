@@ -322,6 +322,12 @@ impl Config {
         self.number(const { place("notify-keyspace-events") }) as u32
     }
 
+    /// `cluster-slot-stats-enabled`: whether commands are counted by slot.
+    #[inline]
+    pub(crate) fn counts_traffic(&self) -> bool {
+        self.number(const { place("cluster-slot-stats-enabled") }) != 0
+    }
+
     /// `lazyfree-lazy-user-flush`: whether flushes without a choice are freed by and by.
     pub(crate) fn lazy_user_flush(&self) -> bool {
         self.number(const { place("lazyfree-lazy-user-flush") }) != 0

@@ -4,7 +4,7 @@ use super::waiting::Deferred;
 use super::{Inner, route};
 use crate::command::{Call, ClientState, Counter, ReplyMode, is_shown_first, table};
 use crate::error::{Error, ErrorKind};
-use crate::keyspace::{Access, Key};
+use crate::keyspace::{Access, Key, Traffic};
 use crate::resp::ReplySink;
 use crate::time::Moment;
 use smallvec::SmallVec;
@@ -219,10 +219,16 @@ impl Inner {
         let mark = out.mark();
         let asking = std::mem::take(&mut client.asking);
         let served = route::check(&self.env, spec, client, asking, located, keys);
+        let is_counted = self.env.cluster.is_some() && self.env.config.counts_traffic();
+        let began_us = if is_counted { self.clock.now().mono_us } else { 0 };
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
         match served {
             Ok(()) => self.act(&mut call),
             Err(error) => self.answer_error(&error, call.out),
+        }
+        if is_counted && let [key, ..] = located {
+            let cpu_us = self.clock.now().mono_us.saturating_sub(began_us);
+            note_traffic(&mut call, key, cpu_us, mark);
         }
         hide_reply(call.client, Some(spec), call.out, mark);
     }
@@ -329,6 +335,22 @@ fn listens_only(spec: &Spec) -> Error {
         spec.name
     );
     Error::new(ErrorKind::Err, text)
+}
+
+/// Counts a command for the slot of its keys.
+#[cold]
+fn note_traffic(call: &mut Call<'_, '_>, key: &Key<'_>, cpu_us: u64, mark: usize) {
+    let bytes_in = request_len(call.words) as u64;
+    let bytes_out = call.out.mark().saturating_sub(mark) as u64;
+    call.keys.note_traffic(key, Traffic { cpu_us, bytes_in, bytes_out });
+}
+
+/// How many bytes words take as a request in RESP.
+fn request_len(words: Words<'_>) -> usize {
+    // A marker, a number and a line's end.
+    let head_len = |number: usize| 4 + number.checked_ilog10().unwrap_or(0) as usize;
+    let word_len = |word: &&[u8]| head_len(word.len()) + word.len() + 2;
+    head_len(words.len()) + words.iter().map(word_len).sum::<usize>()
 }
 
 /// Takes back a reply that the session does not want to see.

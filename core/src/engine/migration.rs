@@ -61,7 +61,7 @@ impl Engine {
 }
 
 impl Inner {
-    fn cluster(&self) -> Result<&Cluster, Error> {
+    pub(super) fn cluster(&self) -> Result<&Cluster, Error> {
         let disabled = Error::err("This instance has cluster support disabled");
         self.env.cluster.as_ref().ok_or(disabled)
     }

@@ -3,6 +3,7 @@
 
 mod effects;
 mod execute;
+mod figures;
 mod link;
 mod migration;
 mod route;

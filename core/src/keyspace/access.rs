@@ -5,7 +5,7 @@
 use super::change::{Changes, Event};
 use super::effect::Recorder;
 use super::graveyard::Grave;
-use super::partition::{Expired, ExpiredCounts};
+use super::partition::{Expired, ExpiredCounts, Traffic};
 use super::watch::Interests;
 use super::{Key, Keyspace, NewValue, Partition, Shard};
 use crate::structs::entry::{Body, NewBody};
@@ -253,18 +253,30 @@ impl<'k> Access<'k> {
 
     #[inline]
     fn counted(&mut self, key: &Key<'_>, clock: Option<u32>) -> Option<&Record> {
+        let at = self.keyspace.slot_in_shard(key.slot);
         let Some(place) = self.live_place(key) else {
             self.stats.misses += 1;
+            if let Some(partition) = self.partition_mut(key) {
+                partition.note_miss(at);
+            }
             self.notify(Event::Miss, "keymiss", key);
             return None;
         };
         self.stats.hits += 1;
-        let at = self.keyspace.slot_in_shard(key.slot);
-        let record = self.partition_mut(key)?.record_mut(at, place);
+        let record = self.partition_mut(key)?.record_read(at, place);
         if let Some(clock) = clock {
             record.set_clock(clock);
         }
         Some(record)
+    }
+
+    /// Counts a command for the slot of a key. Without the lock, as a key is when a command looked
+    /// at it by itself, nothing is counted.
+    pub(crate) fn note_traffic(&mut self, key: &Key<'_>, command: Traffic) {
+        let at = self.keyspace.slot_in_shard(key.slot);
+        if self.holds(key) {
+            self.partition_or_new(key).note_traffic(at, command);
+        }
     }
 
     /// Finds a key that a change is about to use: sets the access clock as a read does, but counts

@@ -25,7 +25,7 @@ pub(crate) use access::{Access, Changed, Expiry};
 pub(crate) use change::{Awaited, Changes, Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
 pub(crate) use effect::{Audience, Listener, Recorded};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
-pub(crate) use partition::{ExpiredCounts, NewValue, Partition};
+pub(crate) use partition::{ExpiredCounts, NewValue, Partition, Traffic};
 pub(crate) use walk::Cursor;
 pub(crate) use watch::Flag;
 

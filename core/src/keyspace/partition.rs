@@ -3,6 +3,7 @@
 use super::due::{Due, DueKind, DueSet};
 use super::graveyard::Grave;
 use super::{DatabaseMemory, Key};
+use crate::slot::SlotFigures;
 use crate::structs::allocation;
 use crate::structs::entry::NewBody;
 use crate::structs::table::{Place, SegmentedTable};
@@ -50,11 +51,34 @@ pub(super) enum Expired<'r> {
     LastMember(Record),
 }
 
+/// The records of one slot, and beside the head of their table, which every command reads, how much
+/// they take and how much they are used.
+#[derive(Debug, Default)]
+struct SlotTable {
+    table: SegmentedTable<Record>,
+    /// What records and boxed objects take from the allocator.
+    record_bytes: usize,
+    reads: u64,
+    writes: u64,
+    /// What was counted of commands; none until that is asked for.
+    traffic: Option<Box<Traffic>>,
+}
+
+const _: () = assert!(size_of::<SlotTable>() <= 64, "head and counters share a line");
+
+/// What commands on a slot took, and what they brought and got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) cpu_us: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
 /// The records of one shard in one database.
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
     /// By slot within the shard; empty until the first write.
-    slots: Box<[SegmentedTable<Record>]>,
+    slots: Box<[SlotTable]>,
     /// The records that expire, and those of which members do.
     due: DueSet,
     keys: usize,
@@ -69,7 +93,7 @@ impl Partition {
     #[inline]
     pub(super) fn ensure_slots(&mut self, slots: usize) {
         if self.slots.is_empty() {
-            self.slots = std::iter::repeat_with(SegmentedTable::new).take(slots).collect();
+            self.slots = std::iter::repeat_with(SlotTable::default).take(slots).collect();
         }
     }
 
@@ -101,12 +125,53 @@ impl Partition {
     /// The table of a slot; an empty one owns nothing.
     #[inline]
     pub(super) fn table(&self, at: usize) -> Option<&SegmentedTable<Record>> {
-        self.slots.get(at)
+        self.slots.get(at).map(|slot| &slot.table)
+    }
+
+    /// Adds what a slot holds, and how much it was used.
+    pub(super) fn add_figures(&self, at: usize, figures: &mut SlotFigures) {
+        let Some(slot) = self.slots.get(at) else { return };
+        figures.keys += slot.table.len() as u64;
+        figures.bytes += (slot.record_bytes + slot.table.footprint()) as u64;
+        figures.reads += slot.reads;
+        figures.writes += slot.writes;
+        if let Some(traffic) = &slot.traffic {
+            figures.cpu_us += traffic.cpu_us;
+            figures.bytes_in += traffic.bytes_in;
+            figures.bytes_out += traffic.bytes_out;
+        }
+    }
+
+    /// Counts a command on a slot.
+    pub(super) fn note_traffic(&mut self, at: usize, command: Traffic) {
+        let sum = self.slots[at].traffic.get_or_insert_with(|| {
+            self.table_bytes += allocation::footprint(size_of::<Traffic>());
+            Box::default()
+        });
+        sum.cpu_us += command.cpu_us;
+        sum.bytes_in += command.bytes_in;
+        sum.bytes_out += command.bytes_out;
+    }
+
+    /// As [`Partition::record_mut`], for a read, which is counted.
+    #[inline]
+    pub(super) fn record_read(&mut self, at: usize, place: Place) -> &mut Record {
+        let slot = &mut self.slots[at];
+        slot.reads += 1;
+        slot.table.at_mut(place)
+    }
+
+    /// Counts a read that found nothing.
+    #[inline]
+    pub(super) fn note_miss(&mut self, at: usize) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.reads += 1;
+        }
     }
 
     #[inline]
     pub(super) fn find(&self, at: usize, key: &Key<'_>) -> Option<Place> {
-        self.slots.get(at)?.find(key.hash, |record| {
+        self.slots.get(at)?.table.find(key.hash, |record| {
             // Key and value go on in lines that would else be asked for one after the other.
             record.prefetch();
             record.key() == key.bytes
@@ -115,12 +180,12 @@ impl Partition {
 
     #[inline]
     pub(super) fn record(&self, at: usize, place: Place) -> &Record {
-        self.slots[at].at(place)
+        self.slots[at].table.at(place)
     }
 
     #[inline]
     pub(super) fn record_mut(&mut self, at: usize, place: Place) -> &mut Record {
-        self.slots[at].at_mut(place)
+        self.slots[at].table.at_mut(place)
     }
 
     /// Adds a record whose key is not there yet.
@@ -132,9 +197,13 @@ impl Partition {
         hash_of: impl Fn(&Record) -> u64,
     ) {
         dues(&record, at, hash).for_each(|due| self.due.insert(due));
-        self.record_bytes += footprint_of(&record);
+        let bytes = footprint_of(&record);
+        self.record_bytes += bytes;
         self.keys += 1;
-        let table = &mut self.slots[at];
+        let slot = &mut self.slots[at];
+        slot.record_bytes += bytes;
+        slot.writes += 1;
+        let table = &mut slot.table;
         self.table_bytes -= table.footprint();
         table.insert_unique(hash, record, hash_of);
         self.table_bytes += table.footprint();
@@ -147,12 +216,16 @@ impl Partition {
         hash: u64,
         hash_of: impl Fn(&Record) -> u64,
     ) -> Record {
-        let table = &mut self.slots[at];
+        let slot = &mut self.slots[at];
+        let table = &mut slot.table;
         self.table_bytes -= table.footprint();
         let record = table.remove(place, hash_of);
         self.table_bytes += table.footprint();
         self.keys -= 1;
-        self.record_bytes -= footprint_of(&record);
+        let bytes = footprint_of(&record);
+        self.record_bytes -= bytes;
+        slot.record_bytes -= bytes;
+        slot.writes += 1;
         dues(&record, at, hash).for_each(|due| self.due.remove(due));
         record
     }
@@ -177,11 +250,15 @@ impl Partition {
         hash: u64,
         change: impl FnOnce(&mut Record) -> R,
     ) -> R {
-        let record = self.slots[at].at_mut(place);
+        let slot = &mut self.slots[at];
+        let record = slot.table.at_mut(place);
         let before = footprint_of(record);
         let before_ms = value::first_member_expiry_ms(record);
         let result = change(record);
-        self.record_bytes = self.record_bytes - before + footprint_of(record);
+        let after = footprint_of(record);
+        self.record_bytes = self.record_bytes - before + after;
+        slot.record_bytes = slot.record_bytes - before + after;
+        slot.writes += 1;
         let after_ms = value::first_member_expiry_ms(record);
         if before_ms != after_ms {
             self.move_member_due(at, hash, before_ms, after_ms);
@@ -212,14 +289,18 @@ impl Partition {
         hash: u64,
         expire_ms: Option<u64>,
     ) {
-        let record = self.slots[at].at_mut(place);
+        let slot = &mut self.slots[at];
+        let record = slot.table.at_mut(place);
         let before = record.expire_ms();
         if before == expire_ms {
             return;
         }
-        self.record_bytes -= footprint_of(record);
+        let bytes = footprint_of(record);
         record.set_expire_ms(expire_ms);
-        self.record_bytes += footprint_of(record);
+        let after = footprint_of(record);
+        self.record_bytes = self.record_bytes - bytes + after;
+        slot.record_bytes = slot.record_bytes - bytes + after;
+        slot.writes += 1;
         if let Some(ms) = before {
             self.due.remove(Due::new(DueKind::Record, ms, at, hash));
         }
@@ -242,7 +323,7 @@ impl Partition {
             let left = budget - done.total();
             let mut some: [Option<Due>; PREFETCH] = [None; PREFETCH];
             for (slot, due) in some.iter_mut().zip(self.due.due(now_ms).take(left)) {
-                if let Some(record) = self.slots[due.slot()].candidate(due.hash) {
+                if let Some(record) = self.slots[due.slot()].table.candidate(due.hash) {
                     record.prefetch();
                 }
                 *slot = Some(due);
@@ -277,7 +358,7 @@ impl Partition {
         note: &mut impl FnMut(Expired<'_>),
     ) -> bool {
         let is_it = |record: &Record| record.expire_ms() == Some(due.expire_ms());
-        let Some(place) = self.slots[due.slot()].find(due.hash, is_it) else {
+        let Some(place) = self.slots[due.slot()].table.find(due.hash, is_it) else {
             self.due.remove(due);
             return false;
         };
@@ -297,7 +378,7 @@ impl Partition {
         let (at, hash) = (due.slot(), due.hash);
         let is_it =
             |record: &Record| value::first_member_expiry_ms(record) == Some(due.expire_ms());
-        let Some(place) = self.slots[at].find(hash, is_it) else {
+        let Some(place) = self.slots[at].table.find(hash, is_it) else {
             self.due.remove(due);
             return 0;
         };
@@ -320,7 +401,7 @@ impl Partition {
         mut number: usize,
         random: &mut impl FnMut() -> u64,
     ) -> Option<&Record> {
-        for table in &self.slots {
+        for SlotTable { table, .. } in &self.slots {
             if number < table.len() {
                 return table.random(random);
             }
@@ -333,7 +414,8 @@ impl Partition {
     pub(super) fn take_all(&mut self) -> Grave {
         let taken = std::mem::take(self);
         let bytes = taken.footprint() - taken.due.footprint();
-        Grave::Tables { bytes, tables: taken.slots.into_vec() }
+        let tables = taken.slots.into_iter().map(|slot| slot.table).collect();
+        Grave::Tables { bytes, tables }
     }
 
     /// Takes the records of one slot out.
@@ -342,7 +424,10 @@ impl Partition {
         at: usize,
         hash_of: impl Fn(&Record) -> u64,
     ) -> Option<Grave> {
-        let table = std::mem::take(self.slots.get_mut(at)?);
+        let slot = self.slots.get_mut(at)?;
+        let table = std::mem::take(&mut slot.table);
+        slot.record_bytes = 0;
+        slot.writes += table.len() as u64;
         let tables_before = table.footprint();
         let mut bytes = tables_before;
         for record in table.iter() {
@@ -360,11 +445,17 @@ impl Partition {
 impl Partition {
     /// Counts everything anew and compares it with what is kept. Returns the earliest expiry time.
     pub(super) fn check_counts(&self, hash_of: impl Fn(&Record) -> u64) -> Option<u64> {
-        let tables = || self.slots.iter();
+        let tables = || self.slots.iter().map(|slot| &slot.table);
         assert_eq!(self.keys, tables().map(SegmentedTable::len).sum::<usize>());
-        assert_eq!(self.table_bytes, tables().map(SegmentedTable::footprint).sum::<usize>());
+        let traffic = self.slots.iter().filter(|slot| slot.traffic.is_some()).count();
+        let traffic_bytes = traffic * allocation::footprint(size_of::<Traffic>());
+        let table_bytes = tables().map(SegmentedTable::footprint).sum::<usize>();
+        assert_eq!(self.table_bytes, table_bytes + traffic_bytes);
         let records = || tables().flat_map(SegmentedTable::iter);
         assert_eq!(self.record_bytes, records().map(footprint_of).sum::<usize>());
+        for slot in &self.slots {
+            assert_eq!(slot.record_bytes, slot.table.iter().map(footprint_of).sum::<usize>());
+        }
         let mut due = DueSet::default();
         for (at, table) in tables().enumerate() {
             for record in table.iter() {

@@ -6,6 +6,7 @@ use super::change::Changes;
 use super::due::DueKind;
 use super::partition::{ExpiredCounts, is_expired};
 use super::{Key, Partition, Shard};
+use crate::slot::SlotFigures;
 use crate::structs::table::POSITION_BITS;
 use crate::value::Record;
 use std::cmp::Ordering;
@@ -213,6 +214,17 @@ impl Access<'_> {
     pub(crate) fn count_in_slot_everywhere(&mut self, slot: u16) -> usize {
         let databases = 0..self.keyspace().databases();
         databases.map(|db| self.count_in_slot(db, slot)).sum()
+    }
+
+    /// What a slot holds and how much it was used, in all databases.
+    pub(crate) fn slot_figures(&mut self, slot: u16) -> SlotFigures {
+        let keyspace = self.keyspace();
+        let at = keyspace.slot_in_shard(slot);
+        let mut figures = SlotFigures::default();
+        self.with_shard(keyspace.shard_of(slot), |shard| {
+            shard.databases.iter().for_each(|database| database.add_figures(at, &mut figures));
+        });
+        figures
     }
 
     /// A key chosen by chance, all with the same chance, or none if there is no key.

@@ -2,6 +2,7 @@
 //! What is served where is the engine's routing; moving keys is the migration's work.
 
 mod report;
+mod slot_stats;
 mod slots;
 
 use super::call::Call;
@@ -160,6 +161,19 @@ const SUBCOMMANDS: &[Command] = &[
         flags: flag::LOADING | flag::STALE,
         tips: VARIES,
         handler: report::shards,
+        ..ENTRY
+    },
+    Command {
+        name: "slot-stats",
+        summary: "Return an array of slot usage statistics for slots assigned to the current node.",
+        since: "8.0.0",
+        complexity: "O(N) where N is the total number of slots based on arguments. O(N*log(N)) \
+                     with ORDERBY subcommand.",
+        flags: flag::LOADING | flag::STALE,
+        tips: &["nondeterministic_output", "request_policy:all_shards"],
+        grammar: "filter=(slotsrange=(SLOTSRANGE start-slot:integer end-slot:integer) | \
+                  orderby=(ORDERBY metric:string [LIMIT limit:integer] [order=(ASC | DESC)]))",
+        handler: slot_stats::slot_stats,
         ..ENTRY
     },
     Command {

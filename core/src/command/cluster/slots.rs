@@ -133,7 +133,7 @@ fn parse_range(pair: &[&[u8]; 2], scheme: SlotScheme) -> Result<SlotRange, Error
     Ok(SlotRange { first, last })
 }
 
-fn invalid_slot(fault: InvalidSlot) -> Error {
+pub(super) fn invalid_slot(fault: InvalidSlot) -> Error {
     Error::new(ErrorKind::Err, fault.to_string())
 }
 
@@ -142,6 +142,6 @@ fn in_range(number: i64, scheme: SlotScheme) -> Option<u16> {
     (usize::from(slot) < scheme.slots()).then_some(slot)
 }
 
-fn scheme(call: &Call<'_, '_>) -> SlotScheme {
+pub(super) fn scheme(call: &Call<'_, '_>) -> SlotScheme {
     call.keys.keyspace().scheme()
 }

@@ -204,7 +204,7 @@ fn piece(slot: &PlanSlot, home: usize, measure: Measure) -> Piece {
     let load = match measure {
         Measure::Bytes => figures.bytes,
         Measure::Keys => figures.keys,
-        Measure::Operations => figures.operations,
+        Measure::Operations => figures.operations(),
         Measure::Slots => 1,
     };
     Piece { slot: slot.slot, load, bytes: figures.bytes, home, at: None, fixed: false }

@@ -17,7 +17,7 @@ fn nodes(count: usize) -> Vec<PlanNode> {
 }
 
 fn slot(number: u16, owner: usize, bytes: u64) -> PlanSlot {
-    let figures = SlotFigures { bytes, keys: bytes / 10 + 1, operations: 0 };
+    let figures = SlotFigures { bytes, keys: bytes / 10 + 1, ..SlotFigures::default() };
     PlanSlot { slot: number, owner: id(owner), figures }
 }
 
