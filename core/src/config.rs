@@ -11,6 +11,7 @@ pub(crate) use kind::OutputLimit;
 pub use table::{Reader, Setting};
 
 use crate::error::Error;
+use crate::secret::Digest;
 use kind::{Kind, Value};
 use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -117,7 +118,7 @@ impl Config {
     /// The value of the setting at a place that [`Config::names`] gave.
     pub(crate) fn value_at(&self, at: usize) -> Vec<u8> {
         match SETTINGS[at].kind {
-            Kind::Text { .. } | Kind::Words { .. } => self.texts.read()[at].clone(),
+            Kind::Text { .. } | Kind::Secret | Kind::Words { .. } => self.texts.read()[at].clone(),
             Kind::OutputLimits => {
                 words::print_output_limits([0, 1, 2].map(|class| self.output_limits[class].load()))
             }
@@ -338,21 +339,32 @@ impl Config {
         self.number(const { place("repl-backlog-size") }) as u64
     }
 
-    /// Whether there is a password (`requirepass`).
-    pub(crate) fn has_password(&self) -> bool {
-        !self.texts.read()[const { place("requirepass") }].is_empty()
+    /// `requirepass`: the digest of the default user's password, if one was set here.
+    pub(crate) fn password(&self) -> Option<Digest> {
+        let texts = self.texts.read();
+        Digest::parse(texts[const { place("requirepass") }].strip_prefix(b"#")?)
     }
 
-    /// Whether this is the password. Takes as long whatever is wrong with it.
-    pub(crate) fn is_password(&self, given: &[u8]) -> bool {
+    /// `acl-pubsub-default`: whether new users may use every channel.
+    pub(crate) fn new_users_hear_all(&self) -> bool {
+        self.number(const { place("acl-pubsub-default") }) == 0
+    }
+
+    /// `acllog-max-len`: entries in the log of refused calls.
+    pub(crate) fn acl_log_len(&self) -> usize {
+        self.number(const { place("acllog-max-len") }) as usize
+    }
+
+    /// `managed-profile`: whether ordinary users are kept from administrative commands.
+    pub(crate) fn is_managed(&self) -> bool {
+        self.number(const { place("managed-profile") }) != 0
+    }
+
+    /// `managed-administrators`: whether this user is no ordinary one.
+    pub(crate) fn is_administrator(&self, user: &[u8]) -> bool {
         let texts = self.texts.read();
-        let password = &texts[const { place("requirepass") }];
-        let mut difference = password.len() ^ given.len();
-        for (at, byte) in given.iter().enumerate() {
-            let other = password.get(at % password.len().max(1)).copied().unwrap_or_default();
-            difference |= usize::from(byte ^ other);
-        }
-        difference == 0
+        let names = &texts[const { place("managed-administrators") }];
+        names.split(|&byte| byte == b' ').any(|name| name == user)
     }
 }
 
@@ -522,12 +534,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_password_is_the_password() {
+    fn a_password_is_kept_as_its_digest() {
         let config = Config::default();
-        assert!(!config.has_password());
+        assert!(config.password().is_none());
         set(&config, &[("requirepass", "abc")]).unwrap();
-        for (given, expected) in [("abc", true), ("ab", false), ("abcabc", false), ("", false)] {
-            assert_eq!(config.is_password(given.as_bytes()), expected, "{given}");
-        }
+        assert!(config.password() == Some(Digest::of(b"abc")));
+        let kept = get(&config, "requirepass");
+        assert_eq!(kept, format!("#{}", Digest::of(b"abc").hex()));
+        set(&config, &[("requirepass", &kept)]).unwrap();
+        assert!(config.password() == Some(Digest::of(b"abc")));
+        set(&config, &[("requirepass", "")]).unwrap();
+        assert!(config.password().is_none());
     }
 }

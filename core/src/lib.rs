@@ -42,12 +42,13 @@ pub mod error;
 mod keyspace;
 mod migration;
 pub mod resp;
+mod secret;
 pub mod slot;
 mod structs;
 pub mod time;
 mod value;
 
-pub use command::HostFigures;
+pub use command::{AclStore, AuditEvent, AuditOrigin, AuditSink, HostFigures};
 pub use engine::{Effect, Effects, Engine, EngineOptions, Link, Migration, Session};
 pub use migration::{
     Measure, MigrationEvent, MigrationLimits, MigrationStatus, Mode, Plan, PlanError, PlanMove,

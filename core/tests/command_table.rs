@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 
 /// What COMMAND INFO and COMMAND DOCS say otherwise than Redis 7.0 does, and why.
 const CHANGED: &[(&str, &str, &str)] = &[
+    ("acl|cat", "arguments", "7.2 names them otherwise"),
+    ("acl|deluser", "tips", "7.2 asks for all nodes"),
+    ("acl|log", "history", "7.2 has more of each entry"),
+    ("acl|save", "tips", "7.2 asks for all nodes"),
+    ("acl|setuser", "tips", "7.2 asks for all nodes"),
     ("bitcount", "arguments", "7.2 names them otherwise, and Valkey 8.0 has no need of an end"),
     ("bitcount", "history", "Valkey 8.0 has no need of an end"),
     ("bitfield", "arguments", "7.2 names them otherwise"),

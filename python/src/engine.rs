@@ -43,8 +43,11 @@ impl Engine {
             None => Box::new(SystemClock::new()),
         };
         let settings = settings.map(texts).transpose()?.unwrap_or_default();
+        // Generated passwords must not follow from a seed, which somebody may know.
+        let secret = Some(py.import("os")?.call_method1("urandom", (32,))?.extract()?);
+        let rest = EngineOptions::default();
         let options =
-            EngineOptions { scheme, shards, databases, clock, seed, settings, cluster: None };
+            EngineOptions { scheme, shards, databases, clock, seed, settings, secret, ..rest };
         let engine = keyslot::Engine::open(options).map_err(|error| errors::raised(py, &error))?;
         let shared = Arc::new(Shared { engine, closed: AtomicBool::new(false) });
         Ok(PyClassInitializer::from(Client::new(shared)).add_subclass(Self))

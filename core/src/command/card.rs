@@ -21,6 +21,8 @@ pub(crate) struct Labels {
     /// Which of our addresses it came to.
     pub(crate) local: String,
     pub(crate) name: Vec<u8>,
+    /// The name of its user.
+    pub(crate) user: Box<[u8]>,
     pub(crate) library_name: Vec<u8>,
     pub(crate) library_version: Vec<u8>,
 }

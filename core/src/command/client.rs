@@ -1,6 +1,7 @@
 //! What the engine knows of one session: plain data that commands read and change. What other
 //! sessions may know of it is on its card.
 
+use super::acl::Identity;
 use super::card::{Card, Labels, mark};
 use super::environment::Environment;
 use super::link::Order;
@@ -59,8 +60,10 @@ pub(crate) struct ClientState {
     pub(crate) no_touch: bool,
     /// Whether the session stays when memory for clients runs out (CLIENT NO-EVICT).
     pub(crate) no_evict: bool,
-    /// Whether the session may do more than authenticate.
-    pub(crate) authenticated: bool,
+    /// Who the session is, and what may be kept from it.
+    pub(crate) identity: Identity,
+    /// Whether EXEC carries out the session's commands.
+    pub(crate) is_in_exec: bool,
     /// Whether the session ends once its output is written.
     pub(crate) closing: bool,
     /// The commands that wait for EXEC, after MULTI.
@@ -101,7 +104,8 @@ impl Default for ClientState {
             readonly: false,
             no_touch: false,
             no_evict: false,
-            authenticated: true,
+            identity: Identity::default(),
+            is_in_exec: false,
             closing: false,
             transaction: None,
             watch: None,
@@ -128,7 +132,9 @@ impl ClientState {
     /// The state in which the command of a waiter is tried again.
     pub(crate) fn of_waiter(waiter: &Waiter) -> Self {
         let Waiter { db, protocol, no_touch, .. } = *waiter;
-        Self { db, protocol, no_touch, may_wait: true, retries: true, ..Self::default() }
+        let identity = waiter.identity.clone();
+        let before = Self::default();
+        Self { db, protocol, no_touch, identity, may_wait: true, retries: true, ..before }
     }
 
     /// Notes that the session waits.
@@ -217,7 +223,7 @@ impl ClientState {
     /// looked at one by one.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        self.authenticated
+        self.identity.authenticated
             && self.transaction.is_none()
             && self.subscriptions.is_none()
             && self.waiter.is_none()

@@ -110,6 +110,7 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     config.set(&changes, if trusted { Authority::Trusted } else { Authority::Running })?;
     call.keys.keyspace().listen_to(config.keyspace_events());
+    call.env.note_settings(call.client, &changes);
     call.out.ok();
     Ok(())
 }

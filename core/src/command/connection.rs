@@ -6,7 +6,6 @@ use super::table::{Command, Deprecation, Group, flag};
 use crate::error::{Error, ErrorKind};
 use crate::resp::Protocol;
 use crate::resp::number::parse_i64;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// The version of Redis that this engine speaks like.
 pub(crate) const REDIS_VERSION: &str = "7.2.4";
@@ -94,8 +93,6 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
-const WRONG_PASSWORD: Error =
-    Error::fixed(ErrorKind::WrongPass, "invalid username-password pair or user is disabled.");
 const NO_PASSWORD: Error = Error::err(
     "AUTH <password> called without any password configured for the default user. Are you sure \
      your configuration is correct?",
@@ -134,7 +131,7 @@ fn quit(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.client.reset(call.env, call.keys);
-    call.client.authenticated = !call.env.config.has_password();
+    call.client.become_default(call.env);
     call.out.set_protocol(Protocol::Resp2);
     call.out.status("RESET");
     Ok(())
@@ -169,7 +166,7 @@ pub(super) fn existing_database(call: &Call<'_, '_>, number: i32) -> Result<usiz
 
 fn auth(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.arguments() {
-        [_] if !call.env.config.has_password() => return Err(NO_PASSWORD),
+        [_] if !call.env.users.default_user().needs_password() => return Err(NO_PASSWORD),
         [password] => authenticate(call, b"default", password)?,
         [user, password] => authenticate(call, user, password)?,
         _ => return Err(Error::SYNTAX),
@@ -178,16 +175,9 @@ fn auth(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Lets the session in if the user is the default one and the password is right, or any where none
-/// is set.
 fn authenticate(call: &mut Call<'_, '_>, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let config = &call.env.config;
-    if user == b"default" && (!config.has_password() || config.is_password(password)) {
-        call.client.authenticated = true;
-        return Ok(());
-    }
-    call.env.stats.refused_passwords.fetch_add(1, Relaxed);
-    Err(WRONG_PASSWORD)
+    let now_ms = call.time.unix_ms();
+    call.client.log_in(call.env, user, password, call.words[0], now_ms)
 }
 
 /// What HELLO was asked for.
@@ -239,7 +229,7 @@ fn hello(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if let Some((user, password)) = options.login {
         authenticate(call, user, password)?;
     }
-    if !call.client.authenticated && call.env.config.has_password() {
+    if !call.client.identity.is_logged_in() {
         return Err(HELLO_UNAUTHENTICATED);
     }
     if let Some(name) = options.name {

@@ -1,7 +1,9 @@
 //! What all sessions of an engine share beside the keys: settings, figures, each other's cards and
 //! chance.
 
+use super::acl::{AuditEvent, Users};
 use super::card::Registry;
+use super::client::ClientState;
 use super::limits::Growth;
 use super::link::Links;
 use super::mailbox::Post;
@@ -47,6 +49,8 @@ pub(crate) struct Environment {
     /// Conversations with other nodes.
     pub(crate) links: Links,
     pub(crate) sessions: Registry,
+    /// Who may do what.
+    pub(crate) users: Users,
     /// Who listens to what.
     pub(crate) channels: Channels,
     /// Who is shown what is carried out.
@@ -79,6 +83,7 @@ pub(crate) struct Environment {
 impl Environment {
     pub(crate) fn new(
         config: Config,
+        users: Users,
         seed: u64,
         topology: Option<Topology>,
         now_ms: u64,
@@ -91,6 +96,7 @@ impl Environment {
             in_flight: InFlight::default(),
             links: Links::default(),
             sessions: Registry::default(),
+            users,
             channels: Channels::new(seed),
             monitors: Monitors::default(),
             waiting: WaitingRoom::default(),
@@ -111,6 +117,17 @@ impl Environment {
         };
         *environment.replication_id.lock() = random_name(!seed ^ now_ms.rotate_left(32));
         environment
+    }
+
+    /// Lets settings act that were changed, other than those that are read where they count.
+    pub(crate) fn note_settings(&self, client: &ClientState, changes: &[(&[u8], &[u8])]) {
+        for (name, _) in changes {
+            if name.eq_ignore_ascii_case(b"requirepass") {
+                self.users.set_default_password(self.config.password());
+            }
+            self.users.audit.tell(client, &AuditEvent::SettingChanged { name });
+        }
+        self.users.note_change();
     }
 
     /// Up to where values are kept packed, and how long strings may grow.

@@ -260,6 +260,9 @@ fn stats(report: &mut Report<'_, '_, '_>) {
         ("client_output_buffer_limit_disconnections", &closings.output_limit_closings),
         ("security_event_disconnections", &closings.foreign_protocol_closings),
         ("acl_access_denied_auth", &closings.refused_passwords),
+        ("acl_access_denied_cmd", &closings.denied_commands),
+        ("acl_access_denied_key", &closings.denied_keys),
+        ("acl_access_denied_channel", &closings.denied_channels),
     ] {
         report.counter(name, counter);
     }

@@ -1,6 +1,7 @@
 //! Words to calls: the command table, and a file of handlers for each family. Locks, routing and
 //! batches are the engine's business; values are `value`'s.
 
+mod acl;
 mod bitmap;
 mod blocking;
 mod call;
@@ -46,6 +47,8 @@ mod transaction;
 mod wait;
 mod zset;
 
+pub use acl::{AclStore, AuditEvent, AuditOrigin, AuditSink};
+pub(crate) use acl::{Identity, Users};
 pub(crate) use call::Call;
 pub(crate) use client::{ClientState, ReplyMode};
 pub(crate) use environment::Environment;

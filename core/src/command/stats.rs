@@ -1,6 +1,7 @@
 //! Figures of an engine since its start or the last CONFIG RESETSTAT. What a figure is called is
 //! INFO's work.
 
+use super::acl::Reason;
 use crate::error::Error;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -39,6 +40,10 @@ pub(crate) struct Stats {
     pub(crate) errors: AtomicU64,
     /// Passwords that were wrong.
     pub(crate) refused_passwords: AtomicU64,
+    /// Commands, keys and channels that were refused to users.
+    pub(crate) denied_commands: AtomicU64,
+    pub(crate) denied_keys: AtomicU64,
+    pub(crate) denied_channels: AtomicU64,
     /// Sessions closed since their unfinished input was too long.
     pub(crate) query_limit_closings: AtomicU64,
     /// Sessions closed since their output was too long.
@@ -87,6 +92,17 @@ impl Stats {
         }
     }
 
+    /// Counts what was refused to a user.
+    pub(crate) fn note_denied(&self, reason: Reason) {
+        let counter = match reason {
+            Reason::Command | Reason::Role => &self.denied_commands,
+            Reason::Key => &self.denied_keys,
+            Reason::Login => &self.refused_passwords,
+            Reason::Channel => &self.denied_channels,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
     /// How often each prefix was answered.
     pub(crate) fn errors_by_prefix(&self) -> Vec<(Vec<u8>, u64)> {
         self.errors_by_prefix.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
@@ -98,6 +114,9 @@ impl Stats {
             stripes,
             errors,
             refused_passwords,
+            denied_commands,
+            denied_keys,
+            denied_channels,
             query_limit_closings,
             output_limit_closings,
             rejected_sessions,
@@ -112,6 +131,9 @@ impl Stats {
         let counters = [
             errors,
             refused_passwords,
+            denied_commands,
+            denied_keys,
+            denied_channels,
             query_limit_closings,
             output_limit_closings,
             rejected_sessions,

@@ -342,6 +342,8 @@ pub(crate) struct Spec {
     /// Where the keys are: the first, the last (from the end if negative), the step. All zero
     /// without keys that one range describes.
     pub(crate) key_range: (i32, i32, i32),
+    /// Its number among all commands and subcommands, from zero on.
+    pub(crate) id: usize,
     single_key: Option<usize>,
 }
 
@@ -381,8 +383,14 @@ impl Spec {
             arguments,
             key_range: key_spec::legacy_range(&key_specs),
             single_key: single_key(flags, &key_specs),
+            id: 0,
             key_specs,
         })
+    }
+
+    /// The numbers of the command and of its subcommands.
+    fn ids(&mut self) -> impl Iterator<Item = &mut usize> {
+        std::iter::once(&mut self.id).chain(self.subcommands.iter_mut().map(|one| &mut one.id))
     }
 
     /// The place of the key, if the command always has exactly one there. Such commands are run in
@@ -469,12 +477,22 @@ pub(crate) fn specs() -> &'static [Spec] {
     static SPECS: OnceLock<Vec<Spec>> = OnceLock::new();
     SPECS.get_or_init(|| {
         let commands = FAMILIES.iter().copied().flatten().copied().flatten();
-        commands.map(|command| Spec::derive(command, None)).collect()
+        let mut specs: Vec<Spec> = commands.map(|command| Spec::derive(command, None)).collect();
+        let all = specs.iter_mut().flat_map(Spec::ids);
+        all.enumerate().for_each(|(number, id)| *id = number);
+        specs
     })
+}
+
+/// How many commands and subcommands there are.
+pub(crate) fn spec_count() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| specs().iter().map(|spec| 1 + spec.subcommands.len()).sum())
 }
 
 /// The families, each as the lists of its files.
 const FAMILIES: &[&[&[Command]]] = &[
+    &[super::acl::COMMANDS],
     &[super::bitmap::COMMANDS],
     &[super::blocking::COMMANDS],
     &[super::cluster::COMMANDS],

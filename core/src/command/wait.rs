@@ -5,6 +5,7 @@
 //! session, takes the waiter's state first, so that there is exactly one. Locks are taken in this
 //! order: shards, a waiter, the queues, a mailbox.
 
+use super::acl::Identity;
 use super::call::Call;
 use super::card::Card;
 use super::mailbox::{Letter, Post};
@@ -125,6 +126,8 @@ pub(crate) struct Waiter {
     pub(crate) db: usize,
     pub(crate) protocol: Protocol,
     pub(crate) no_touch: bool,
+    /// Who the session is, and what may be kept from it.
+    pub(crate) identity: Identity,
     pub(crate) spec: &'static Spec,
     pub(crate) words: Vec<Vec<u8>>,
     pub(crate) wait: Wait,

@@ -25,6 +25,9 @@ pub(super) enum Kind {
     Events,
     /// A text that `check` lets pass.
     Text { default: &'static str, check: fn(&[u8]) -> Result<(), &'static str> },
+    /// A password, kept and answered as `#` and its SHA-256, which it can also be given as; empty by
+    /// default.
+    Secret,
     /// Words with one space between, which `normalize` checks and writes as they are answered.
     Words { default: &'static str, normalize: fn(&[&[u8]]) -> Normalized },
     /// For each class of sessions a hard limit, a soft limit and seconds above it.
@@ -96,6 +99,7 @@ impl Kind {
             Self::Text { default, .. } | Self::Words { default, .. } => {
                 Value::Text(default.as_bytes().to_vec())
             }
+            Self::Secret => Value::Text(Vec::new()),
             Self::OutputLimits => Value::OutputLimits(words::OUTPUT_LIMITS.map(Some)),
         }
     }
@@ -144,6 +148,7 @@ impl Kind {
                 check(text)?;
                 Ok(Value::Text(text.to_vec()))
             }
+            Self::Secret => Ok(Value::Text(words::digest_of_secret(text))),
             Self::Words { normalize, .. } => Ok(Value::Text(normalize(&split(text))?)),
             Self::OutputLimits => {
                 Ok(Value::OutputLimits(words::parse_output_limits(&split(text))?))
@@ -168,7 +173,9 @@ impl Kind {
             }
             Self::Events => words::print_events(value).into(),
             Self::Integer { .. } | Self::MemoryOrPercent => value.to_string().into(),
-            Self::Text { .. } | Self::Words { .. } | Self::OutputLimits => Vec::new(),
+            Self::Text { .. } | Self::Secret | Self::Words { .. } | Self::OutputLimits => {
+                Vec::new()
+            }
         }
     }
 }

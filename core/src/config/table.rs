@@ -237,15 +237,20 @@ pub(super) const SETTINGS: &[Setting] = &[
     number("stream-node-max-entries", 100, 0, LONG, "").engine("Entries in a node of a stream."),
     text("locale-collate", "").kept("How SORT ALPHA compares; only bytewise order is known."),
     // Sessions: who may do what, and what they hear of.
-    text("requirepass", "").engine("Password of the default user; none if empty."),
+    Setting::new("requirepass", Kind::Secret, "")
+        .engine("Password of the default user; none if empty. Kept and answered as its digest."),
+    flag("managed-profile", false).protected()
+        .engine("Whether users are kept from commands that COMMAND INFO marks as admin."),
+    text("managed-administrators", "").protected()
+        .engine("Names of the users who are not, with one space between."),
     choice("enable-debug-command", "no", ALLOWED).fixed()
         .engine("Whether DEBUG may be called: no, yes, or only by local sessions."),
     choice("enable-protected-configs", "no", ALLOWED).fixed()
         .engine("Whether CONFIG SET may change protected settings: no, yes, or local sessions."),
     choice("enable-module-command", "no", ALLOWED).fixed().kept("Whether MODULE may be called."),
-    text("aclfile", "").fixed().kept("File of users."),
-    choice("acl-pubsub-default", "resetchannels", CHANNELS).kept("Channels of a new user."),
-    number("acllog-max-len", 128, 0, LONG, "").kept("Entries in the log of refused calls."),
+    text("aclfile", "").fixed().host("File of users."),
+    choice("acl-pubsub-default", "resetchannels", CHANNELS).engine("Channels of a new user."),
+    number("acllog-max-len", 128, 0, LONG, "").engine("Entries in the log of refused calls."),
     Setting::new("notify-keyspace-events", Kind::Events, "")
         .kept("Which events are published, as letters."),
     number("tracking-table-max-keys", 1_000_000, 0, LONG, "").kept("Keys that tracking remembers."),

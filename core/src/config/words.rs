@@ -3,6 +3,7 @@
 
 use super::kind::{Normalized, OutputLimit, parse_memory};
 use crate::resp::number::parse_i64;
+use crate::secret::Digest;
 
 /// The classes of sessions that have output limits, by the names that CONFIG GET answers.
 const CLASSES: [&str; 3] = ["normal", "slave", "pubsub"];
@@ -40,6 +41,15 @@ const KEYSPACE: (u8, i64) = (b'K', 1 << 0);
 const KEYEVENT: (u8, i64) = (b'E', 1 << 1);
 const MISSES: (u8, i64) = (b'm', 1 << 11);
 const NEW_KEYS: (u8, i64) = (b'n', 1 << 14);
+
+/// A password as it is kept: `#` and its digest, unless it is given so already.
+pub(super) fn digest_of_secret(text: &[u8]) -> Vec<u8> {
+    let is_digest = text.strip_prefix(b"#").is_some_and(|digits| Digest::parse(digits).is_some());
+    if text.is_empty() || is_digest {
+        return text.to_vec();
+    }
+    format!("#{}", Digest::of(text).hex()).into_bytes()
+}
 
 /// Lets any text pass.
 pub(super) fn anything(_text: &[u8]) -> Result<(), &'static str> {

@@ -2,7 +2,7 @@
 
 use super::waiting::Deferred;
 use super::{Inner, route};
-use crate::command::{Call, ClientState, Counter, ReplyMode, is_shown_first, table};
+use crate::command::{AuditEvent, Call, ClientState, Counter, ReplyMode, is_shown_first, table};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key, Traffic};
 use crate::resp::ReplySink;
@@ -35,6 +35,7 @@ impl Inner {
         let time = Moment::new(&*self.clock);
         let mut rest = requests;
         while !rest.is_empty() && !client.closing {
+            client.keep_up(&self.env);
             let mut specs: SmallVec<[&'static Spec; BATCH]> = SmallVec::new();
             let mut keys: SmallVec<[Key<'_>; BATCH]> = SmallVec::new();
             let is_plain = client.is_plain() && !self.env.pause.is_set();
@@ -42,6 +43,9 @@ impl Inner {
             for words in rest.iter().take(batch_len) {
                 let Ok(spec) = table::lookup(words) else { break };
                 let Some(place) = spec.single_key() else { break };
+                if client.identity.check(spec, words).is_err() {
+                    break;
+                }
                 let key = self.keyspace.locate(client.db, words[place]);
                 self.keyspace.prefetch(&key);
                 keys.push(key);
@@ -89,6 +93,7 @@ impl Inner {
             return out.error(&Error::err("unknown command '', with args beginning with: "));
         }
         let time = Moment::new(&*self.clock);
+        client.keep_up(&self.env);
         self.run_alone(client, words, out, &time);
         client.publish(time.unix_ms());
     }
@@ -100,7 +105,8 @@ impl Inner {
         out: &mut dyn ReplySink,
         time: &'a Moment<'a>,
     ) {
-        let spec = match table::lookup(words).and_then(|spec| self.admit(client, spec)) {
+        let spec = table::lookup(words);
+        let spec = match spec.and_then(|spec| self.admit(client, spec, words, time)) {
             Ok(spec) => spec,
             Err(error) => return self.refuse(client, words, error, out, time),
         };
@@ -161,20 +167,30 @@ impl Inner {
     /// Whether a pause holds a command back that would be carried out otherwise.
     #[cold]
     fn is_held_back(&self, client: &ClientState, words: Words<'_>, time: &Moment<'_>) -> bool {
-        let Ok(spec) = table::lookup(words).and_then(|spec| self.admit(client, spec)) else {
+        let Ok(spec) = table::lookup(words) else { return false };
+        let is_known = client.identity.authenticated || spec.flags & flag::NO_AUTH != 0;
+        let is_free = !client.only_listens() || is_for_listeners(spec);
+        if !(is_known && is_free && client.identity.check(spec, words).is_ok()) {
             return false;
-        };
+        }
         let transaction = client.transaction.as_ref().filter(|_| &*spec.name == "exec");
         let writes = transaction.is_some_and(|transaction| transaction.writes());
         self.env.pause.holds(spec, writes, time.unix_ms())
     }
 
-    /// Lets a session pass that has authenticated, or needs not, and that may do more than listen.
-    fn admit(&self, client: &ClientState, spec: &'static Spec) -> Result<&'static Spec, Error> {
-        let free = client.authenticated || spec.flags & flag::NO_AUTH != 0;
-        if !free && self.env.config.has_password() {
+    /// Lets a session pass that has authenticated, or needs not, whose user may give this command,
+    /// and that may do more than listen.
+    fn admit(
+        &self,
+        client: &ClientState,
+        spec: &'static Spec,
+        words: Words<'_>,
+        time: &Moment<'_>,
+    ) -> Result<&'static Spec, Error> {
+        if !client.identity.authenticated && spec.flags & flag::NO_AUTH == 0 {
             return Err(NOT_AUTHENTICATED);
         }
+        client.permit(&self.env, spec, words, || time.unix_ms())?;
         if client.only_listens() && !is_for_listeners(spec) {
             return Err(listens_only(spec));
         }
@@ -196,6 +212,7 @@ impl Inner {
         if [&b"post"[..], b"host:"].iter().any(|name| words[0].eq_ignore_ascii_case(name)) {
             client.closing = true;
             self.env.stats.foreign_protocol_closings.fetch_add(1, Relaxed);
+            self.env.users.audit.tell(client, &AuditEvent::ForeignProtocolClosed);
             return;
         }
         let mark = out.mark();

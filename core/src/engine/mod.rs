@@ -18,7 +18,7 @@ pub use migration::Migration;
 pub use session::Session;
 
 use crate::cluster::Topology;
-use crate::command::{ClientState, Counter, Environment, HostFigures};
+use crate::command::{AclStore, AuditSink, ClientState, Counter, Environment, HostFigures, Users};
 use crate::config::{Authority, Config};
 use crate::error::Error;
 use crate::keyspace::{Access, Changes, ExpiredCounts, Keyspace, Layout};
@@ -47,8 +47,18 @@ pub struct EngineOptions {
     /// The cluster that the engine is a node of. Its scheme is that of the engine. Default: none;
     /// every slot is here then, and the keys of a command may be in different slots.
     pub cluster: Option<Topology>,
-    /// Settings by their CONFIG names, applied in order. Default: none changed.
+    /// Settings by their CONFIG names, applied in order. Default: none changed. As in a
+    /// configuration file, `user` with a value such as `alice on >secret ~* +@all` declares a user,
+    /// and may be there more than once.
     pub settings: Vec<(String, String)>,
+    /// What the passwords of ACL GENPASS are made from. A host that faces strangers takes it from
+    /// the operating system's source of chance: what follows from a seed of 64 bits can be guessed.
+    /// Default: it follows from the seed.
+    pub secret: Option<[u8; 32]>,
+    /// Where the host keeps users, for ACL LOAD, ACL SAVE and the opening. Default: nowhere.
+    pub acl_store: Option<Box<dyn AclStore>>,
+    /// Takes what an auditor may ask about. Default: nobody does.
+    pub audit: Option<AuditSink>,
 }
 
 impl Default for EngineOptions {
@@ -61,6 +71,9 @@ impl Default for EngineOptions {
             seed: 0,
             cluster: None,
             settings: Vec::new(),
+            secret: None,
+            acl_store: None,
+            audit: None,
         }
     }
 }
@@ -106,7 +119,9 @@ impl Engine {
         if options.cluster.is_some() {
             settings.push(("cluster-enabled".to_owned(), "yes".to_owned()));
         }
-        settings.extend(options.settings);
+        let (declared, rest): (Vec<_>, Vec<_>) =
+            options.settings.into_iter().partition(|(name, _)| name.eq_ignore_ascii_case("user"));
+        settings.extend(rest);
         let config = Config::with(&settings)?;
         let keyspace = Keyspace::new(Layout {
             scheme: options.scheme,
@@ -116,8 +131,11 @@ impl Engine {
         });
         keyspace.listen_to(config.keyspace_events());
         let now_ms = options.clock.unix_ms();
-        let env =
-            Environment::new(config, options.seed, options.cluster, now_ms, keyspace.footprint());
+        let users = Users::new(options.secret, options.seed, options.acl_store);
+        users.audit.set_sink(options.audit);
+        let footprint = keyspace.footprint();
+        let env = Environment::new(config, users, options.seed, options.cluster, now_ms, footprint);
+        env.declare_users(declared.iter().map(|(_, line)| line.as_str()))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 keyspace,
@@ -141,8 +159,10 @@ impl Engine {
     /// when the engine is opened.
     pub fn config_set(&self, name: &str, value: &str) -> Result<(), Error> {
         let config = &self.inner.env.config;
-        config.set(&[(name.as_bytes(), value.as_bytes())], Authority::Trusted)?;
+        let changes = [(name.as_bytes(), value.as_bytes())];
+        config.set(&changes, Authority::Trusted)?;
         self.inner.keyspace.listen_to(config.keyspace_events());
+        self.inner.env.note_settings(&ClientState::default(), &changes);
         Ok(())
     }
 

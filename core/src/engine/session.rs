@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::execute::BATCH;
-use crate::command::{ClientState, Letter, ReplyMode, Waker};
+use crate::command::{ClientState, Identity, Letter, ReplyMode, Waker};
 use crate::error::Error;
 use crate::resp::{
     Encoder, Parsed, Protocol, Reply, ReplyDecoder, ReplySink, RequestLimits, RequestParser,
@@ -44,9 +44,9 @@ impl Session {
     pub(super) fn new(engine: Engine) -> Self {
         let env = &engine.inner.env;
         let card = env.sessions.open(env.next_client_id(), engine.inner.clock.unix_ms());
-        let authenticated = !env.config.has_password();
-        let state = ClientState::with_card(card);
-        Self::with_state(engine, ClientState { authenticated, may_wait: true, ..state })
+        let mut client = ClientState { may_wait: true, ..ClientState::with_card(card) };
+        client.become_default(env);
+        Self::with_state(engine, client)
     }
 
     /// A session that ends before it began, since there are too many.
@@ -206,6 +206,8 @@ impl Session {
     pub fn plain_database(&self) -> Option<usize> {
         let client = &self.client;
         let is_plain = client.is_plain()
+            && client.identity.is_up_to_date(&self.engine.inner.env.users)
+            && !client.identity.is_restricted
             && client.reply == ReplyMode::On
             && !client.asking
             && !client.no_touch;
@@ -252,7 +254,7 @@ impl Session {
             rope.1.notify_one();
         }));
         self.client.db = db;
-        self.client.authenticated = true;
+        self.client.identity = Identity::default();
         self.client.protocol = sink.protocol();
         self.out.set_protocol(sink.protocol());
         self.engine.inner.call(&mut self.client, words, sink);
@@ -311,10 +313,11 @@ impl Session {
     /// Parses until the batch is full (true) or the input is used up (false). A stranger's requests
     /// are looked at one by one, since each may make it one no longer.
     fn parse_batch(&mut self, input: &[u8], used: &mut usize) -> Result<bool, Error> {
-        let config = &self.engine.inner.env.config;
-        let bulk_len_max = config.proto_max_bulk_len();
+        let env = &self.engine.inner.env;
+        let bulk_len_max = env.config.proto_max_bulk_len();
         self.parser.set_limits(RequestLimits { bulk_len_max, ..RequestLimits::DEFAULT });
-        let known = self.client.authenticated || !config.has_password();
+        self.client.keep_up(env);
+        let known = self.client.identity.authenticated;
         self.parser.set_authenticated(known);
         let batch = if known { BATCH } else { 1 };
         self.ends.clear();
@@ -383,7 +386,7 @@ impl Session {
         let card = self.client.card();
         let query_bytes = self.pending.len() + card.queued_bytes.load(Relaxed);
         let limit = env.config.query_buffer_limit();
-        let is_stranger = !self.client.authenticated;
+        let is_stranger = !self.client.identity.authenticated;
         if query_bytes > if is_stranger { limit.min(STRANGERS_QUERY_MAX) } else { limit } {
             env.stats.query_limit_closings.fetch_add(1, Relaxed);
             self.client.closing = true;

@@ -100,6 +100,7 @@ impl Inner {
         let watch = client.watch.take();
         let asking = std::mem::take(&mut client.asking);
         let may_wait = std::mem::replace(&mut client.may_wait, false);
+        client.is_in_exec = true;
         client.note_transaction();
         let words = transaction.words();
         let mut plan = Plan::new(self, client.db, &transaction, &words);
@@ -138,7 +139,20 @@ impl Inner {
                     // A command before may have been SELECT.
                     located.iter_mut().for_each(|key| key.db = client.db as u16);
                     let (keys, env) = (&mut access, &self.env);
-                    self.act(&mut Call { spec, words, located, keys, out, client, env, time });
+                    client.keep_up(env);
+                    match client.permit_at_exec(env, spec, words, || time.unix_ms()) {
+                        Ok(()) => self.act(&mut Call {
+                            spec,
+                            words,
+                            located,
+                            keys,
+                            out,
+                            client,
+                            env,
+                            time,
+                        }),
+                        Err(error) => self.answer_error(&error, out),
+                    }
                     // The next one may be PUBLISH.
                     self.announce(&mut access);
                 }
@@ -146,6 +160,7 @@ impl Inner {
             }
         }
         client.may_wait = may_wait;
+        client.is_in_exec = false;
         if self.env.monitors.is_any() {
             self.env.show(spec, exec_words, client, time.unix_ms());
         }

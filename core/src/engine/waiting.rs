@@ -70,6 +70,7 @@ impl Inner {
             db: client.db,
             protocol: client.protocol,
             no_touch: client.no_touch,
+            identity: client.identity.clone(),
             spec,
             words: wait.words.clone().unwrap_or_else(own_words),
             wait,
@@ -170,6 +171,7 @@ impl Inner {
         }
         let awaited_before = access.changes.awaited.len();
         let mut client = ClientState::of_waiter(waiter);
+        client.keep_up(&self.env);
         let mut out = Encoder::new(waiter.protocol);
         let no_touch = std::mem::replace(&mut access.no_touch, waiter.no_touch);
         self.serve(&mut client, waiter.spec, words, located, access, &mut out, time);
@@ -202,7 +204,10 @@ impl Inner {
         out: &'a mut dyn ReplySink,
         time: &'a Moment<'a>,
     ) {
-        match route::check(&self.env, spec, client, false, located, keys) {
+        // What the user may may have changed meanwhile.
+        let permitted = client.permit(&self.env, spec, words, || time.unix_ms());
+        let check = |()| route::check(&self.env, spec, client, false, located, keys);
+        match permitted.and_then(check) {
             Ok(()) => {
                 let env = &self.env;
                 self.act(&mut Call { spec, words, located, keys, out, client, env, time });

@@ -1,5 +1,6 @@
 //! Which sessions CLIENT LIST and CLIENT KILL mean.
 
+use crate::command::acl::Users;
 use crate::command::card::Card;
 use crate::error::Error;
 use crate::resp::number::parse_i64;
@@ -40,6 +41,7 @@ pub(super) struct Filter {
     class: Option<Class>,
     peer: Option<Vec<u8>>,
     local: Option<Vec<u8>>,
+    user: Option<Vec<u8>>,
     /// Whether the session that asks is left out.
     skips_own: bool,
     /// The least age, in seconds.
@@ -53,14 +55,14 @@ impl Filter {
     }
 
     /// Reads the filters of CLIENT KILL, which come with a value each.
-    pub(super) fn of_kill(mut words: &[&[u8]]) -> Result<Self, Error> {
+    pub(super) fn of_kill(mut words: &[&[u8]], users: &Users) -> Result<Self, Error> {
         let mut filter = Self { skips_own: true, ..Self::default() };
         while let [name, rest @ ..] = words {
             let [value, rest @ ..] = rest else { return Err(Error::SYNTAX) };
             if name.eq_ignore_ascii_case(b"id") {
                 filter.ids = Some(vec![parse_id(value)?]);
             } else {
-                filter.add(name, value)?;
+                filter.add(name, value, users)?;
             }
             words = rest;
         }
@@ -68,7 +70,7 @@ impl Filter {
     }
 
     /// Reads the filters of CLIENT LIST, where ID takes several values.
-    pub(super) fn of_list(mut words: &[&[u8]]) -> Result<Self, Error> {
+    pub(super) fn of_list(mut words: &[&[u8]], users: &Users) -> Result<Self, Error> {
         let mut filter = Self::default();
         while let [name, rest @ ..] = words {
             let [value, after @ ..] = rest else { return Err(Error::SYNTAX) };
@@ -80,19 +82,20 @@ impl Filter {
                 filter.ids = Some(ids.ok_or(Error::err("Invalid client ID"))?);
                 words = &rest[len..];
             } else {
-                filter.add(name, value)?;
+                filter.add(name, value, users)?;
                 words = after;
             }
         }
         Ok(filter)
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {
+    fn add(&mut self, name: &[u8], value: &[u8], users: &Users) -> Result<(), Error> {
         match name.to_ascii_lowercase().as_slice() {
             b"type" => self.class = Some(Class::parse(value)?),
             b"addr" => self.peer = Some(value.to_vec()),
             b"laddr" => self.local = Some(value.to_vec()),
-            b"user" => check_user(value)?,
+            b"user" if users.find(value).is_some() => self.user = Some(value.to_vec()),
+            b"user" => return Err(Error::repeating("No such user '", value, "'")),
             b"skipme" => self.skips_own = parse_yes_no(value)?,
             b"maxage" => self.age = Some(parse_age(value)?),
             _ => return Err(Error::SYNTAX),
@@ -115,6 +118,7 @@ impl Filter {
         let age = now_ms.saturating_sub(card.opened_ms) / 1000;
         is_at(&self.peer, &labels.peer)
             && is_at(&self.local, &labels.local)
+            && self.user.as_ref().is_none_or(|user| **user == *labels.user)
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&card.id))
             && self.class.is_none_or(|class| class.holds(card))
             && self.age.is_none_or(|least| age >= least)
@@ -138,14 +142,6 @@ fn parse_age(word: &[u8]) -> Result<u64, Error> {
         return Err(Error::err("maxage should be greater than 0"));
     }
     Ok(age as u64)
-}
-
-/// Every session is that of the default user.
-fn check_user(word: &[u8]) -> Result<(), Error> {
-    if word == b"default" {
-        return Ok(());
-    }
-    Err(Error::repeating("No such user '", word, "'"))
 }
 
 fn parse_yes_no(word: &[u8]) -> Result<bool, Error> {

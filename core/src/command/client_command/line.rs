@@ -4,11 +4,19 @@ use crate::command::card::{Card, Labels, Traffic, mark};
 use crate::command::client::is_unix_socket;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// The line of one session, without its end.
+pub(in crate::command) fn line(card: &Card, now_ms: u64) -> Vec<u8> {
+    let mut line = Vec::new();
+    write_line(card, now_ms, &mut line);
+    line.pop();
+    line
+}
+
 /// Appends the line of one session. It has no file descriptor that we know of, and replies are
 /// written into one buffer, not a list.
 pub(super) fn write_line(card: &Card, now_ms: u64, out: &mut Vec<u8>) {
     let seconds_since = |ms: u64| now_ms.saturating_sub(ms) / 1000;
-    let Labels { peer, local, name, library_name, library_version } = card.labels().clone();
+    let Labels { peer, local, name, user, library_name, library_version } = card.labels().clone();
     let (peer, local) = (address_or_unknown(&peer), address_or_unknown(&local));
     let (age, idle) = (seconds_since(card.opened_ms), seconds_since(card.seen_ms.load(Relaxed)));
     let start = format!("id={} addr={peer} laddr={local} fd=-1 name=", card.id);
@@ -27,8 +35,7 @@ pub(super) fn write_line(card: &Card, now_ms: u64, out: &mut Vec<u8>) {
         " age={age} idle={idle} flags={} db={} sub={channels} psub={patterns} \
          ssub={shard_channels} multi={queued} watch={} qbuf={query_len} \
          qbuf-free={query_free} argv-mem={} multi-mem={} rbs={output_room} rbp={output_room} \
-         obl={output_len} oll={letters} omem={} tot-mem={} events={} cmd={} user=default redir=-1 \
-         resp={} lib-name=",
+         obl={output_len} oll={letters} omem={} tot-mem={} events={} cmd={} user=",
         flag_letters(card, marks, peer),
         card.db.load(Relaxed),
         card.watching().0,
@@ -38,9 +45,11 @@ pub(super) fn write_line(card: &Card, now_ms: u64, out: &mut Vec<u8>) {
         card.footprint(),
         if output_len + letters > 0 { "rw" } else { "r" },
         card.last_command().unwrap_or("NULL"),
-        if marks & mark::RESP3 != 0 { 3 } else { 2 },
     );
     out.extend_from_slice(middle.as_bytes());
+    out.extend_from_slice(if user.is_empty() { b"default" } else { &user });
+    let protocol = if marks & mark::RESP3 != 0 { 3 } else { 2 };
+    out.extend_from_slice(format!(" redir=-1 resp={protocol} lib-name=").as_bytes());
     out.extend_from_slice(&library_name);
     out.extend_from_slice(b" lib-ver=");
     out.extend_from_slice(&library_version);

@@ -5,6 +5,7 @@ mod filter;
 mod line;
 
 pub(super) use entries::CLIENT;
+pub(super) use line::line;
 
 use super::call::Call;
 use super::card::Card;
@@ -130,7 +131,7 @@ fn info(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let filter = Filter::of_list(&call.words[2..])?;
+    let filter = Filter::of_list(&call.words[2..], &call.env.users)?;
     let now_ms = call.time.unix_ms();
     call.client.publish(now_ms);
     let mut lines = Vec::new();
@@ -158,7 +159,7 @@ fn matching(call: &Call<'_, '_>, filter: &Filter) -> Vec<Arc<Card>> {
 fn kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (filter, is_old_form) = match &call.words[2..] {
         [address] => (Filter::of_address(address), true),
-        words => (Filter::of_kill(words)?, false),
+        words => (Filter::of_kill(words, &call.env.users)?, false),
     };
     let cards = matching(call, &filter);
     for card in &cards {

@@ -99,6 +99,23 @@ impl Channels {
         self.table(scope).read().get(name).map_or(0, BTreeMap::len)
     }
 
+    /// The sessions of all pairs of a name and a listener that fit; `fits` is told whether the name
+    /// is a pattern.
+    pub(crate) fn listeners_where(
+        &self,
+        fits: impl Fn(&[u8], bool, &Card) -> bool,
+    ) -> Vec<Arc<Card>> {
+        let mut found = BTreeMap::new();
+        for scope in Scope::ALL {
+            for (name, listeners) in &*self.table(scope).read() {
+                let cards = listeners.values();
+                let fitting = cards.filter(|card| fits(name, scope == Scope::Pattern, card));
+                found.extend(fitting.map(|card| (card.id, card.clone())));
+            }
+        }
+        found.into_values().collect()
+    }
+
     /// How many names are listened to.
     pub(super) fn len(&self, scope: Scope) -> usize {
         self.table(scope).read().len()

@@ -95,6 +95,9 @@ impl<'a> Options<'a> {
                     if text != b"#" && is_elsewhere(call, text) {
                         return Err(GET_DENIED);
                     }
+                    if !reads_every_key(call) {
+                        return Err(GET_NOT_PERMITTED);
+                    }
                     options.gets.push(Pattern::parse(text));
                     rest
                 }
@@ -109,6 +112,7 @@ impl<'a> Options<'a> {
         match Pattern::parse(text) {
             Pattern::Element | Pattern::Nowhere => self.by = By::Nothing,
             Pattern::Key { .. } if is_elsewhere(call, text) => return Err(BY_DENIED),
+            Pattern::Key { .. } if !reads_every_key(call) => return Err(BY_NOT_PERMITTED),
             pattern if self.by != By::Nothing => self.by = By::Pattern(pattern),
             Pattern::Key { .. } => {}
         }
@@ -124,6 +128,16 @@ const GET_DENIED: Error = Error::err(
     "GET option of SORT denied in cluster mode when keys formed by the pattern may be in different \
      slots.",
 );
+
+const BY_NOT_PERMITTED: Error =
+    Error::err("BY option of SORT denied due to insufficient ACL permissions.");
+const GET_NOT_PERMITTED: Error =
+    Error::err("GET option of SORT denied due to insufficient ACL permissions.");
+
+/// Whether the user may read whatever key a pattern names.
+fn reads_every_key(call: &Call<'_, '_>) -> bool {
+    call.client.identity.reads_every_key(call.spec, call.words)
+}
 
 /// Whether keys that a pattern names may be on another node than the key to be sorted.
 fn is_elsewhere(call: &Call<'_, '_>, text: &[u8]) -> bool {
