@@ -329,6 +329,45 @@ impl Config {
         self.number(const { place("cluster-slot-stats-enabled") }) != 0
     }
 
+    /// `slowlog-log-slower-than`: how long a call takes at least that goes into the slow log, in
+    /// microseconds; none if none does.
+    #[inline]
+    pub(crate) fn slow_log_us(&self) -> Option<u64> {
+        u64::try_from(self.number(const { place("slowlog-log-slower-than") })).ok()
+    }
+
+    /// `slowlog-max-len`: entries that the slow log keeps.
+    pub(crate) fn slow_log_len(&self) -> usize {
+        self.number(const { place("slowlog-max-len") }) as usize
+    }
+
+    /// `latency-monitor-threshold`: how long an event takes at least that is noted, in
+    /// milliseconds; none if none is.
+    #[inline]
+    pub(crate) fn latency_monitor_ms(&self) -> Option<u64> {
+        match self.number(const { place("latency-monitor-threshold") }) {
+            0 => None,
+            ms => Some(ms as u64),
+        }
+    }
+
+    /// `latency-tracking`: whether latencies of commands are counted.
+    #[inline]
+    pub(crate) fn tracks_latency(&self) -> bool {
+        self.number(const { place("latency-tracking") }) != 0
+    }
+
+    /// `latency-tracking-info-percentiles`, as they were written.
+    pub(crate) fn latency_percentiles(&self) -> String {
+        let at = const { place("latency-tracking-info-percentiles") };
+        String::from_utf8_lossy(&self.value_at(at)).into_owned()
+    }
+
+    /// Whether the value of a setting is a secret.
+    pub(crate) fn is_secret(name: &[u8]) -> bool {
+        find(name).is_some_and(|at| SECRETS.contains(&SETTINGS[at].name))
+    }
+
     /// `lazyfree-lazy-user-flush`: whether flushes without a choice are freed by and by.
     pub(crate) fn lazy_user_flush(&self) -> bool {
         self.number(const { place("lazyfree-lazy-user-flush") }) != 0
@@ -367,6 +406,10 @@ impl Config {
         names.split(|&byte| byte == b' ').any(|name| name == user)
     }
 }
+
+/// Settings that no log may show.
+const SECRETS: [&str; 5] =
+    ["requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"];
 
 /// Where the setting of this name or alias, in any case, is in the table.
 fn find(name: &[u8]) -> Option<usize> {

@@ -48,7 +48,9 @@ mod structs;
 pub mod time;
 mod value;
 
-pub use command::{AclStore, AuditEvent, AuditOrigin, AuditSink, HostFigures};
+pub use command::{
+    AclStore, AuditEvent, AuditOrigin, AuditSink, HostFigures, LatencySample, SlowCall,
+};
 pub use engine::{Effect, Effects, Engine, EngineOptions, Link, Migration, Session};
 pub use migration::{
     Measure, MigrationEvent, MigrationLimits, MigrationStatus, Mode, Plan, PlanError, PlanMove,

@@ -22,6 +22,11 @@ pub trait Clock: Send + Sync {
     fn unix_ms(&self) -> u64 {
         self.now().unix_ms
     }
+
+    /// Reads the monotonic scale alone, in nanoseconds. How long commands take is measured by it.
+    fn mono_ns(&self) -> u64 {
+        self.now().mono_us * 1000
+    }
 }
 
 /// The operating system's clocks.
@@ -53,6 +58,10 @@ impl Clock for SystemClock {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs() * 1000 + u64::from(since.subsec_millis()))
+    }
+
+    fn mono_ns(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
     }
 }
 
@@ -94,6 +103,31 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
 
     fn unix_ms(&self) -> u64 {
         (**self).unix_ms()
+    }
+
+    fn mono_ns(&self) -> u64 {
+        (**self).mono_ns()
+    }
+}
+
+/// Measures how long one thing after the other takes.
+pub(crate) struct Stopwatch<'c> {
+    clock: &'c dyn Clock,
+    at_ns: u64,
+}
+
+impl<'c> Stopwatch<'c> {
+    /// Starts to measure.
+    #[inline]
+    pub(crate) fn start(clock: &'c dyn Clock) -> Self {
+        Self { clock, at_ns: clock.mono_ns() }
+    }
+
+    /// Nanoseconds since the start or the last lap.
+    #[inline]
+    pub(crate) fn lap(&mut self) -> u64 {
+        let before_ns = std::mem::replace(&mut self.at_ns, self.clock.mono_ns());
+        self.at_ns.saturating_sub(before_ns)
     }
 }
 

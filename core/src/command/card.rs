@@ -127,9 +127,7 @@ impl Card {
     /// The full name of the last command.
     pub(crate) fn last_command(&self) -> Option<&'static str> {
         let address = self.last_command.load(Relaxed);
-        let all = table::specs().iter();
-        let all = all.flat_map(|spec| std::iter::once(spec).chain(&spec.subcommands));
-        let found = all.into_iter().find(|spec| std::ptr::from_ref(*spec).addr() == address);
+        let found = table::all_specs().find(|spec| std::ptr::from_ref(*spec).addr() == address);
         found.map(|spec| &*spec.name)
     }
 

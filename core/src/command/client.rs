@@ -183,6 +183,12 @@ impl ClientState {
         self.card().labels()
     }
 
+    /// Where the client is, as logs write it.
+    pub(crate) fn peer(&mut self) -> String {
+        let labels = self.labels();
+        if labels.peer.is_empty() { "?:0".to_owned() } else { labels.peer.clone() }
+    }
+
     /// Notes which command runs.
     #[inline]
     pub(crate) fn note_command(&self, spec: &'static Spec) {

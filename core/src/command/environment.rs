@@ -4,12 +4,14 @@
 use super::acl::{AuditEvent, Users};
 use super::card::Registry;
 use super::client::ClientState;
+use super::latency::LatencyMonitor;
 use super::limits::Growth;
 use super::link::Links;
 use super::mailbox::Post;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::pubsub::Channels;
+use super::slow_log::SlowLog;
 use super::stats::{Counter, Stats};
 use super::wait::WaitingRoom;
 use crate::cluster::{Cluster, InFlight, Topology};
@@ -42,6 +44,10 @@ pub struct HostFigures {
 pub(crate) struct Environment {
     pub(crate) config: Config,
     pub(crate) stats: Stats,
+    /// The last calls that took long.
+    pub(crate) slow_log: SlowLog,
+    /// Events that took long.
+    pub(crate) latency: LatencyMonitor,
     /// Where slots live; none in an engine that is not part of a cluster.
     pub(crate) cluster: Option<Cluster>,
     /// Keys that commands have sent to other nodes and that are not settled.
@@ -92,6 +98,8 @@ impl Environment {
         let environment = Self {
             config,
             stats: Stats::default(),
+            slow_log: SlowLog::default(),
+            latency: LatencyMonitor::default(),
             cluster: topology.map(Cluster::new),
             in_flight: InFlight::default(),
             links: Links::default(),

@@ -1,6 +1,8 @@
 //! INFO: the engine's figures under the names that operators know. Every figure is a true one; what
 //! this engine cannot know (memory of the process, processor time) is printed if the host tells it,
-//! and what does not exist here at all is left out.
+//! and what does not exist here at all is left out. What never happens here is printed as nought.
+
+mod commands;
 
 use super::call::Call;
 use super::connection::REDIS_VERSION;
@@ -26,15 +28,15 @@ pub(super) const INFO: Command = Command {
     ..Command::DEFAULT
 };
 
-/// One section: its name, whether `all` stands for it too, and what prints it.
+/// One section: its name, whether it is printed if no other is asked for, and what prints it.
 struct Section {
     title: &'static str,
-    in_all: bool,
+    by_default: bool,
     print: fn(&mut Report<'_, '_, '_>),
 }
 
 const fn section(title: &'static str, print: fn(&mut Report<'_, '_, '_>)) -> Section {
-    Section { title, in_all: true, print }
+    Section { title, by_default: true, print }
 }
 
 const SECTIONS: &[Section] = &[
@@ -45,11 +47,23 @@ const SECTIONS: &[Section] = &[
     section("Stats", stats),
     section("Replication", replication),
     section("CPU", cpu),
-    Section { in_all: false, ..section("Modules", |_| {}) },
-    section("Errorstats", errorstats),
+    section("Modules", |_| {}),
+    Section { by_default: false, ..section("Commandstats", commands::commandstats) },
+    section("Errorstats", commands::errorstats),
+    Section { by_default: false, ..section("Latencystats", commands::latencystats) },
     section("Cluster", cluster),
     section("Keyspace", keyspace),
 ];
+
+impl Section {
+    fn is_asked(&self, words: &[&[u8]]) -> bool {
+        let any = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
+        any(self.title)
+            || any("all")
+            || any("everything")
+            || (self.by_default && (words.is_empty() || any("default")))
+    }
+}
 
 /// What was asked for and what is written so far.
 struct Report<'r, 'a, 'k> {
@@ -82,17 +96,12 @@ impl Report<'_, '_, '_> {
 
 fn info(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let asked = call.arguments();
-    let is_asked = |section: &Section| {
-        let any = |name: &str| asked.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
-        let by_default = asked.is_empty() || any("default") || any("everything");
-        by_default || (section.in_all && any("all")) || any(section.title)
-    };
     let now_ms = call.time.unix_ms();
     call.env.sample_rates(now_ms);
     let memory = Memory::measure(call.env, call.keys);
     let host = call.env.host.lock().clone();
     let mut report = Report { call, host, now_ms, memory, text: String::new() };
-    for section in SECTIONS.iter().filter(|section| is_asked(section)) {
+    for section in SECTIONS.iter().filter(|section| section.is_asked(asked)) {
         if !report.text.is_empty() {
             report.text.push_str("\r\n");
         }
@@ -110,6 +119,8 @@ fn server(report: &mut Report<'_, '_, '_>) {
     let uptime_s = now_ms.saturating_sub(env.opened_ms) / 1000;
     report.lines([
         ("redis_version", REDIS_VERSION),
+        ("redis_git_sha1", "00000000"),
+        ("redis_git_dirty", "0"),
         ("keyslot_version", env!("CARGO_PKG_VERSION")),
         ("redis_mode", env.mode()),
     ]);
@@ -197,10 +208,19 @@ fn memory(report: &mut Report<'_, '_, '_>) {
     ]);
 }
 
+/// Nothing is written down here; the host that does so has figures of its own.
 fn persistence(report: &mut Report<'_, '_, '_>) {
     let env = report.call.env;
-    report.line("loading", 0);
-    report.line("async_loading", 0);
+    report.lines([
+        ("loading", "0"),
+        ("async_loading", "0"),
+        ("current_cow_peak", "0"),
+        ("current_cow_size", "0"),
+        ("current_cow_size_age", "0"),
+        ("current_fork_perc", "0.00"),
+        ("current_save_keys_processed", "0"),
+        ("current_save_keys_total", "0"),
+    ]);
     report.line("rdb_changes_since_last_save", env.stats.total(Counter::Changes));
     report.line("rdb_bgsave_in_progress", 0);
     report.line("rdb_last_save_time", env.opened_ms / 1000);
@@ -209,35 +229,38 @@ fn persistence(report: &mut Report<'_, '_, '_>) {
         ("rdb_last_bgsave_time_sec", "-1"),
         ("rdb_current_bgsave_time_sec", "-1"),
         ("rdb_saves", "0"),
+        ("rdb_last_cow_size", "0"),
+        ("rdb_last_load_keys_expired", "0"),
+        ("rdb_last_load_keys_loaded", "0"),
         ("aof_enabled", "0"),
         ("aof_rewrite_in_progress", "0"),
         ("aof_rewrite_scheduled", "0"),
         ("aof_last_rewrite_time_sec", "-1"),
         ("aof_current_rewrite_time_sec", "-1"),
         ("aof_last_bgrewrite_status", "ok"),
+        ("aof_rewrites", "0"),
+        ("aof_rewrites_consecutive_failures", "0"),
         ("aof_last_write_status", "ok"),
+        ("aof_last_cow_size", "0"),
+        ("module_fork_in_progress", "0"),
+        ("module_fork_last_cow_size", "0"),
     ]);
 }
 
 fn stats(report: &mut Report<'_, '_, '_>) {
+    traffic(report);
     let env = report.call.env;
-    let traffic = env.sessions.traffic();
-    let [commands, input, output] = env.stats.rates();
-    report.line("total_connections_received", env.sessions.opened());
-    report.line("total_commands_processed", env.stats.total(Counter::Commands));
-    report.line("instantaneous_ops_per_sec", commands as u64);
-    report.line("total_net_input_bytes", traffic.input_bytes);
-    report.line("total_net_output_bytes", traffic.output_bytes);
-    report.line("instantaneous_input_kbps", hundredths(input / 1024.0));
-    report.line("instantaneous_output_kbps", hundredths(output / 1024.0));
     let rejected = env.stats.rejected_sessions.load(Relaxed);
     let rejected = report.host.rejected_connections + rejected;
     report.line("rejected_connections", rejected);
     report.lines([("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0)]);
     report.line("expired_subkeys", env.stats.total(Counter::ExpiredMembers));
     report.line("expired_keys", env.stats.total(Counter::ExpiredKeys));
+    report.counter("expired_time_cap_reached_count", &env.stats.expiry_budgets_spent);
+    let cycle_us = env.stats.expiry_us.load(Relaxed);
+    report.line("expire_cycle_cpu_milliseconds", cycle_us / 1000);
     report.line("evicted_keys", 0);
-    report.line("evicted_clients", env.stats.evicted_clients.load(Relaxed));
+    report.counter("evicted_clients", &env.stats.evicted_clients);
     report.line("keyspace_hits", env.stats.total(Counter::KeyspaceHits));
     report.line("keyspace_misses", env.stats.total(Counter::KeyspaceMisses));
     let [channels, patterns, shard_channels] = env.channels.counts();
@@ -248,12 +271,21 @@ fn stats(report: &mut Report<'_, '_, '_>) {
         ("latest_fork_usec", 0),
         ("total_forks", 0),
         ("migrate_cached_sockets", 0),
+        ("slave_expires_tracked_keys", 0),
+        ("active_defrag_hits", 0),
+        ("active_defrag_misses", 0),
+        ("active_defrag_key_hits", 0),
+        ("active_defrag_key_misses", 0),
+        ("total_active_defrag_time", 0),
+        ("current_active_defrag_time", 0),
         ("tracking_total_keys", 0),
         ("tracking_total_items", 0),
         ("tracking_total_prefixes", 0),
+        ("unexpected_error_replies", 0),
     ]);
     report.counter("total_error_replies", &env.stats.errors);
-    report.line("total_reads_processed", traffic.reads);
+    report.line("total_reads_processed", env.sessions.traffic().reads);
+    report.lines([("io_threaded_reads_processed", 0), ("io_threaded_writes_processed", 0)]);
     let closings = &env.stats;
     for (name, counter) in [
         ("client_query_buffer_limit_disconnections", &closings.query_limit_closings),
@@ -266,6 +298,24 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     ] {
         report.counter(name, counter);
     }
+}
+
+/// What sessions sent and were sent. Nothing is replicated.
+fn traffic(report: &mut Report<'_, '_, '_>) {
+    let env = report.call.env;
+    let traffic = env.sessions.traffic();
+    let [commands, input, output] = env.stats.rates();
+    report.line("total_connections_received", env.sessions.opened());
+    report.line("total_commands_processed", env.stats.total(Counter::Commands));
+    report.line("instantaneous_ops_per_sec", commands as u64);
+    report.line("total_net_input_bytes", traffic.input_bytes);
+    report.line("total_net_output_bytes", traffic.output_bytes);
+    report.lines([("total_net_repl_input_bytes", 0), ("total_net_repl_output_bytes", 0)]);
+    report.line("instantaneous_input_kbps", hundredths(input / 1024.0));
+    report.line("instantaneous_output_kbps", hundredths(output / 1024.0));
+    let none = hundredths(0.0);
+    report.line("instantaneous_input_repl_kbps", &none);
+    report.line("instantaneous_output_repl_kbps", &none);
 }
 
 fn replication(report: &mut Report<'_, '_, '_>) {
@@ -291,13 +341,6 @@ fn cpu(report: &mut Report<'_, '_, '_>) {
         if let Some(seconds) = seconds {
             report.line(name, format_args!("{seconds:.6}"));
         }
-    }
-}
-
-fn errorstats(report: &mut Report<'_, '_, '_>) {
-    for (prefix, count) in report.call.env.stats.errors_by_prefix() {
-        let prefix = String::from_utf8_lossy(&prefix);
-        report.line(&format!("errorstat_{prefix}"), format_args!("count={count}"));
     }
 }
 

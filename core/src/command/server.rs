@@ -1,10 +1,10 @@
-//! The engine as a server: its size, its databases, its clock. INFO, CONFIG, MEMORY, DEBUG and
-//! LOLWUT have files of their own.
+//! The engine as a server: its size, its databases, its clock. INFO, CONFIG, MEMORY, LATENCY,
+//! SLOWLOG, DEBUG and LOLWUT have files of their own.
 
 use super::call::Call;
 use super::connection::{existing_database, parse_database};
 use super::table::{Command, Group, category, flag};
-use super::{config_command, debug, info, lolwut, memory_command, monitor};
+use super::{config_command, debug, info, latency, lolwut, memory_command, monitor, slow_log};
 use crate::error::{Error, ErrorKind};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -53,9 +53,11 @@ pub(super) const COMMANDS: &[Command] = &[
         ..Command::DEFAULT
     },
     info::INFO,
+    latency::LATENCY,
     lolwut::LOLWUT,
     monitor::MONITOR,
     memory_command::MEMORY,
+    slow_log::SLOWLOG,
     Command {
         name: "swapdb",
         summary: "Swaps two Redis databases.",

@@ -2,19 +2,18 @@
 //! INFO's work.
 
 use super::acl::Reason;
+use super::stripe::{self, STRIPES};
+use super::tally::Tallies;
 use crate::error::Error;
+use crate::structs::histogram::add;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Threads beyond this many share stripes.
-const STRIPES: usize = 16;
-
-/// What nearly every command adds to. Each thread adds to a stripe of its own, so that no cache
-/// line goes to and fro between threads; who reads adds up.
+/// What nearly every command adds to, kept in stripes; who reads adds up.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Stripe {
+struct Counters {
     counters: [AtomicU64; COUNTERS],
 }
 
@@ -36,8 +35,16 @@ const COUNTERS: usize = Counter::Changes as usize + 1;
 /// Counters since the start or the last CONFIG RESETSTAT.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    stripes: [Stripe; STRIPES],
+    stripes: [Counters; STRIPES],
+    /// What the stripes counted before the last reset.
+    before: [AtomicU64; COUNTERS],
+    /// What each command cost.
+    pub(crate) commands: Tallies,
     pub(crate) errors: AtomicU64,
+    /// How long looking for expired keys took, in microseconds.
+    pub(crate) expiry_us: AtomicU64,
+    /// How often there were more expired keys than a call for maintenance had budget for.
+    pub(crate) expiry_budgets_spent: AtomicU64,
     /// Passwords that were wrong.
     pub(crate) refused_passwords: AtomicU64,
     /// Commands, keys and channels that were refused to users.
@@ -54,28 +61,66 @@ pub(crate) struct Stats {
     pub(crate) evicted_clients: AtomicU64,
     /// Sessions closed since they spoke HTTP, which is what an attack through a browser does.
     pub(crate) foreign_protocol_closings: AtomicU64,
-    /// Errors by their first word.
-    errors_by_prefix: Mutex<BTreeMap<Vec<u8>, u64>>,
+    errors_by_prefix: Mutex<ErrorCounts>,
     rates: Mutex<Rates>,
 }
 
-/// More prefixes than this are not told apart: scripts could invent any number of them.
+/// Errors by their first word.
+#[derive(Debug, Default)]
+struct ErrorCounts {
+    counts: BTreeMap<Vec<u8>, u64>,
+    /// Whether there were too many words to tell them apart.
+    is_disabled: bool,
+}
+
+/// With more prefixes than this errors are told apart no longer: scripts could invent any number.
 const PREFIXES_MAX: usize = 128;
+/// What is counted once in place of them all.
+const DISABLED: &[u8] = b"ERRORSTATS_DISABLED";
+/// A first word that is longer than this is none.
+const PREFIX_LEN_MAX: usize = 30;
+
+impl ErrorCounts {
+    fn note(&mut self, prefix: &[u8]) {
+        if self.is_disabled {
+            return;
+        }
+        if let Some(count) = self.counts.get_mut(prefix) {
+            *count += 1;
+        } else if self.counts.len() < PREFIXES_MAX {
+            self.counts.insert(prefix.to_vec(), 1);
+        } else {
+            self.counts = BTreeMap::from([(DISABLED.to_vec(), 1)]);
+            self.is_disabled = true;
+        }
+    }
+}
+
+/// The first word of an error, or `ERR`.
+fn prefix(line: &[u8]) -> &[u8] {
+    let end = line.iter().take(PREFIX_LEN_MAX + 1).position(|&byte| byte == b' ');
+    end.map_or(b"ERR", |end| &line[..end])
+}
 
 impl Stats {
     /// Adds to counters. One that stays as it is is left alone.
     #[inline]
     pub(crate) fn add(&self, amounts: &[(Counter, u64)]) {
-        let stripe = &self.stripes[stripe_number() % STRIPES];
+        let own = stripe::own();
+        let counters = &self.stripes[own.number].counters;
         for &(counter, amount) in amounts.iter().filter(|(_, amount)| *amount > 0) {
-            stripe.counters[counter as usize].fetch_add(amount, Relaxed);
+            add(&counters[counter as usize], amount, own.is_alone);
         }
     }
 
-    /// What was added to a counter by all threads.
+    /// What was added to a counter by all threads since the last reset.
     pub(crate) fn total(&self, counter: Counter) -> u64 {
-        let each =
-            self.stripes.iter().map(|stripe| stripe.counters[counter as usize].load(Relaxed));
+        let before = self.before[counter as usize].load(Relaxed);
+        self.total_ever(counter as usize).wrapping_sub(before)
+    }
+
+    fn total_ever(&self, counter: usize) -> u64 {
+        let each = self.stripes.iter().map(|stripe| stripe.counters[counter].load(Relaxed));
         each.fold(0, u64::wrapping_add)
     }
 
@@ -84,12 +129,7 @@ impl Stats {
         self.errors.fetch_add(1, Relaxed);
         let mut line = Vec::new();
         error.write_line(&mut line);
-        let end = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
-        line.truncate(end);
-        let mut counts = self.errors_by_prefix.lock();
-        if counts.len() < PREFIXES_MAX || counts.contains_key(&line) {
-            *counts.entry(line).or_default() += 1;
-        }
+        self.errors_by_prefix.lock().note(prefix(&line));
     }
 
     /// Counts what was refused to a user.
@@ -105,14 +145,19 @@ impl Stats {
 
     /// How often each prefix was answered.
     pub(crate) fn errors_by_prefix(&self) -> Vec<(Vec<u8>, u64)> {
-        self.errors_by_prefix.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
+        let errors = self.errors_by_prefix.lock();
+        errors.counts.iter().map(|(name, count)| (name.clone(), *count)).collect()
     }
 
     /// Starts to count from zero.
     pub(crate) fn reset(&self) {
         let Self {
-            stripes,
+            stripes: _,
+            before,
+            commands,
             errors,
+            expiry_us,
+            expiry_budgets_spent,
             refused_passwords,
             denied_commands,
             denied_keys,
@@ -125,11 +170,15 @@ impl Stats {
             errors_by_prefix,
             rates,
         } = self;
-        let striped =
-            stripes.iter().flat_map(|stripe| &stripe.counters[..Counter::Changes as usize]);
-        striped.for_each(|counter| counter.store(0, Relaxed));
+        // Who adds by a load and a store would not see a zero that comes in between.
+        for (counter, before) in before.iter().enumerate().take(Counter::Changes as usize) {
+            before.store(self.total_ever(counter), Relaxed);
+        }
+        commands.reset();
         let counters = [
             errors,
+            expiry_us,
+            expiry_budgets_spent,
             refused_passwords,
             denied_commands,
             denied_keys,
@@ -141,7 +190,7 @@ impl Stats {
             foreign_protocol_closings,
         ];
         counters.into_iter().for_each(|counter| counter.store(0, Relaxed));
-        errors_by_prefix.lock().clear();
+        *errors_by_prefix.lock() = ErrorCounts::default();
         *rates.lock() = Rates::default();
     }
 
@@ -157,16 +206,6 @@ impl Stats {
     pub(crate) fn rates(&self) -> [f64; RATES] {
         self.rates.lock().per_second()
     }
-}
-
-/// A number for this thread, from zero on.
-#[inline]
-fn stripe_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: usize = NEXT.fetch_add(1, Relaxed);
-    }
-    NUMBER.try_with(|number| *number).unwrap_or(0)
 }
 
 /// How many totals are watched: commands, bytes in, bytes out.
@@ -237,8 +276,25 @@ mod tests {
         let stats = Stats::default();
         stats.note_error(&Error::SYNTAX);
         stats.note_error(&Error::WRONG_TYPE);
-        stats.note_error(&Error::SYNTAX);
-        let expected = vec![(b"ERR".to_vec(), 2), (b"WRONGTYPE".to_vec(), 1)];
+        stats.note_error(&Error::from_line(b"OOPS"));
+        stats.note_error(&Error::from_line(&[&[b'X'; 31][..], b" y"].concat()));
+        stats.note_error(&Error::from_line(&[&[b'X'; 30][..], b" y"].concat()));
+        let expected = vec![(b"ERR".to_vec(), 3), (b"WRONGTYPE".to_vec(), 1), (vec![b'X'; 30], 1)];
         assert_eq!(stats.errors_by_prefix(), expected);
+    }
+
+    #[test]
+    fn errors_are_told_apart_no_longer_when_there_are_too_many() {
+        let stats = Stats::default();
+        let note = |number: usize| {
+            stats.note_error(&Error::from_line(format!("E{number} x").as_bytes()));
+        };
+        (0..PREFIXES_MAX).chain(0..PREFIXES_MAX).for_each(note);
+        assert_eq!(stats.errors_by_prefix().len(), PREFIXES_MAX);
+        (0..1100).for_each(note);
+        assert_eq!(stats.errors_by_prefix(), [(DISABLED.to_vec(), 1)]);
+        stats.reset();
+        note(7);
+        assert_eq!(stats.errors_by_prefix(), [(b"E7".to_vec(), 1)]);
     }
 }

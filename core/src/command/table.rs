@@ -344,6 +344,8 @@ pub(crate) struct Spec {
     pub(crate) key_range: (i32, i32, i32),
     /// Its number among all commands and subcommands, from zero on.
     pub(crate) id: usize,
+    /// Whether its work does not grow with what a key holds, or hardly.
+    pub(crate) is_brief: bool,
     single_key: Option<usize>,
 }
 
@@ -382,6 +384,7 @@ impl Spec {
             categories: categories(command),
             arguments,
             key_range: key_spec::legacy_range(&key_specs),
+            is_brief: flags & flag::FAST != 0 || command.complexity.starts_with("O(1)"),
             single_key: single_key(flags, &key_specs),
             id: 0,
             key_specs,
@@ -487,7 +490,12 @@ pub(crate) fn specs() -> &'static [Spec] {
 /// How many commands and subcommands there are.
 pub(crate) fn spec_count() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| specs().iter().map(|spec| 1 + spec.subcommands.len()).sum())
+    *COUNT.get_or_init(|| all_specs().count())
+}
+
+/// All commands and subcommands, in the order of their numbers.
+pub(crate) fn all_specs() -> impl Iterator<Item = &'static Spec> {
+    specs().iter().flat_map(|spec| std::iter::once(spec).chain(&spec.subcommands))
 }
 
 /// The families, each as the lists of its files.
@@ -519,7 +527,7 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Spec> {
-        specs().iter().flat_map(|spec| std::iter::once(spec).chain(&spec.subcommands))
+        all_specs()
     }
 
     #[test]
@@ -533,6 +541,11 @@ mod tests {
             let help = spec.subcommands.iter().any(|one| one.command.name == "help");
             assert_eq!(is_container, help, "the subcommand HELP of {name}");
         }
+    }
+
+    #[test]
+    fn numbers_count_all_commands() {
+        assert!(all().enumerate().all(|(number, spec)| spec.id == number));
     }
 
     #[test]

@@ -254,13 +254,15 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new("notify-keyspace-events", Kind::Events, "")
         .kept("Which events are published, as letters."),
     number("tracking-table-max-keys", 1_000_000, 0, LONG, "").kept("Keys that tracking remembers."),
-    number("slowlog-log-slower-than", 10_000, -1, LONG, "us").kept("What the slow log takes in."),
-    number("slowlog-max-len", 128, 0, LONG, "").kept("Entries in the slow log."),
-    number("latency-monitor-threshold", 0, 0, LONG, "ms").kept("What its log takes in."),
-    flag("latency-tracking", true).kept("Whether latencies of commands are counted."),
+    number("slowlog-log-slower-than", 10_000, -1, LONG, "us")
+        .engine("How long a call takes that goes into the slow log; -1 for none."),
+    number("slowlog-max-len", 128, 0, LONG, "").engine("Entries in the slow log."),
+    number("latency-monitor-threshold", 0, 0, LONG, "ms")
+        .engine("How long an event takes that LATENCY notes; 0 for none."),
+    flag("latency-tracking", true).engine("Whether latencies of commands are counted."),
     Setting::new("latency-tracking-info-percentiles", Kind::Words {
         default: "50 99 99.9", normalize: words::percentiles }, "%")
-        .kept("Percentiles that INFO latencystats prints."),
+        .engine("Percentiles that INFO latencystats prints."),
     number("busy-reply-threshold", 5000, 0, LONG, "ms").alias_of("lua-time-limit")
         .kept("How long a script runs before others are told BUSY."),
     choice("sanitize-dump-payload", "no", SANITIZE)

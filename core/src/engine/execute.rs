@@ -1,8 +1,11 @@
 //! How requests become calls: look up, locate, lock, bring near, run, settle.
 
+use super::timing::{Outcome, Round};
 use super::waiting::Deferred;
 use super::{Inner, route};
-use crate::command::{AuditEvent, Call, ClientState, Counter, ReplyMode, is_shown_first, table};
+use crate::command::{
+    AuditEvent, Call, ClientState, Counter, ReplyMode, Sample, is_shown_first, table,
+};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key, Traffic};
 use crate::resp::ReplySink;
@@ -33,6 +36,7 @@ impl Inner {
         out: &mut dyn ReplySink,
     ) -> usize {
         let time = Moment::new(&*self.clock);
+        let mut round = self.round();
         let mut rest = requests;
         while !rest.is_empty() && !client.closing {
             client.keep_up(&self.env);
@@ -56,7 +60,7 @@ impl Inner {
                     client.park(&self.env.pause);
                     break;
                 }
-                self.run_alone(client, rest[0], out, &time);
+                self.run_alone(client, rest[0], out, &time, &mut round);
                 rest = &rest[1..];
                 if client.is_to_pause() {
                     break;
@@ -72,13 +76,24 @@ impl Inner {
             let mut done = 0;
             for ((words, spec), key) in rest.iter().zip(specs).zip(&keys) {
                 let located = std::slice::from_ref(key);
-                self.run_one(client, spec, words, located, &mut access, out, &time);
+                if !spec.is_brief && !round.is_empty() {
+                    self.end_round(&mut round, client, out, &time);
+                }
+                let mark = out.mark();
+                let outcome = self.run_one(client, spec, words, located, &mut access, out, &time);
+                round.add(spec, words, outcome, mark);
+                if !spec.is_brief {
+                    self.end_round(&mut round, client, out, &time);
+                }
                 self.serve_now(&mut access, &time, &mut deferred);
                 done += 1;
                 // Who waits under other locks comes before the next command.
                 if !deferred.is_empty() {
                     break;
                 }
+            }
+            if !round.is_empty() {
+                self.end_round(&mut round, client, out, &time);
             }
             self.settle(access, done, &time, deferred);
             rest = &rest[done..];
@@ -93,8 +108,9 @@ impl Inner {
             return out.error(&Error::err("unknown command '', with args beginning with: "));
         }
         let time = Moment::new(&*self.clock);
+        let mut round = self.round();
         client.keep_up(&self.env);
-        self.run_alone(client, words, out, &time);
+        self.run_alone(client, words, out, &time, &mut round);
         client.publish(time.unix_ms());
     }
 
@@ -104,6 +120,7 @@ impl Inner {
         words: Words<'a>,
         out: &mut dyn ReplySink,
         time: &'a Moment<'a>,
+        round: &mut Round<'a, '_>,
     ) {
         let spec = table::lookup(words);
         let spec = match spec.and_then(|spec| self.admit(client, spec, words, time)) {
@@ -111,7 +128,11 @@ impl Inner {
             Err(error) => return self.refuse(client, words, error, out, time),
         };
         let mark = out.mark();
-        if client.transaction.is_some() && self.run_in_transaction(client, spec, words, out, time) {
+        if client.transaction.is_some()
+            && let Some(outcome) = self.run_in_transaction(client, spec, words, out, time)
+        {
+            round.add(spec, words, outcome, mark);
+            self.end_round(round, client, out, time);
             return hide_reply(client, Some(spec), out, mark);
         }
         let (mut one, mut many);
@@ -142,9 +163,13 @@ impl Inner {
         if keys.len() > 1 {
             access.prefetch(keys);
         }
-        self.run_one(client, spec, words, keys, &mut access, out, time);
+        let outcome = self.run_one(client, spec, words, keys, &mut access, out, time);
         if client.wait.is_some() {
             self.begin_wait(client, spec, words, keys, &mut access);
+            self.env.stats.commands.add(spec, Sample { calls: 1, ..Sample::default() });
+        } else {
+            round.add(spec, words, outcome, mark);
+            self.end_round(round, client, out, time);
         }
         self.settle(access, 1, time, VecDeque::new());
     }
@@ -209,6 +234,9 @@ impl Inner {
         time: &Moment<'_>,
     ) {
         client.asking = false;
+        if let Some(spec) = table::find(words) {
+            self.env.stats.commands.reject(spec);
+        }
         if [&b"post"[..], b"host:"].iter().any(|name| words[0].eq_ignore_ascii_case(name)) {
             client.closing = true;
             self.env.stats.foreign_protocol_closings.fetch_add(1, Relaxed);
@@ -231,7 +259,7 @@ impl Inner {
         keys: &'a mut Access<'k>,
         out: &'a mut dyn ReplySink,
         time: &'a Moment<'a>,
-    ) {
+    ) -> Outcome {
         client.note_command(spec);
         let mark = out.mark();
         let asking = std::mem::take(&mut client.asking);
@@ -239,20 +267,25 @@ impl Inner {
         let is_counted = self.env.cluster.is_some() && self.env.config.counts_traffic();
         let began_us = if is_counted { self.clock.now().mono_us } else { 0 };
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
-        match served {
+        let outcome = match served {
             Ok(()) => self.act(&mut call),
-            Err(error) => self.answer_error(&error, call.out),
-        }
+            Err(error) => {
+                self.env.stats.commands.reject(spec);
+                self.answer_error(&error, call.out);
+                Outcome::NotRun
+            }
+        };
         if is_counted && let [key, ..] = located {
             let cpu_us = self.clock.now().mono_us.saturating_sub(began_us);
             note_traffic(&mut call, key, cpu_us, mark);
         }
         hide_reply(call.client, Some(spec), call.out, mark);
+        outcome
     }
 
     /// Carries out a command that is served here.
     #[inline]
-    pub(super) fn act(&self, call: &mut Call<'_, '_>) {
+    pub(super) fn act(&self, call: &mut Call<'_, '_>) -> Outcome {
         let mark = call.out.mark();
         let is_shown = self.env.monitors.is_any();
         if is_shown && is_shown_first(call.spec) {
@@ -266,13 +299,18 @@ impl Inner {
         if let Some(cluster) = &self.env.cluster {
             route::note_write_without_keys(cluster, call.spec, call.located);
         }
-        if let Err(error) = result {
-            call.out.rewind(mark);
-            self.answer_error(&error, call.out);
-        }
+        let outcome = match result {
+            Ok(()) => Outcome::Done,
+            Err(error) => {
+                call.out.rewind(mark);
+                self.answer_error(&error, call.out);
+                Outcome::Failed
+            }
+        };
         if is_shown && !is_shown_first(call.spec) {
             self.env.show(call.spec, call.words, call.client, call.time.unix_ms());
         }
+        outcome
     }
 
     /// Answers an error, which counts.

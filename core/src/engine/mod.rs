@@ -4,10 +4,12 @@
 mod effects;
 mod execute;
 mod figures;
+mod insight;
 mod link;
 mod migration;
 mod route;
 mod session;
+mod timing;
 mod transaction;
 mod typed;
 mod waiting;
@@ -25,7 +27,7 @@ use crate::keyspace::{Access, Changes, ExpiredCounts, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
 use crate::structs::arena;
-use crate::time::{Clock, Moment, SystemClock};
+use crate::time::{Clock, Moment, Stopwatch, SystemClock};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -209,8 +211,10 @@ impl Engine {
         let is_paused = self.inner.env.pause.is_on(now_ms);
         let active = self.inner.env.active_expire.load(Relaxed) && !is_paused;
         let mut changes = Changes::default();
+        let mut stopwatch = Stopwatch::start(&*self.inner.clock);
         let mut due = || self.inner.keyspace.expire_due(now_ms, budget, &mut changes);
         let expired = if active { due() } else { ExpiredCounts::default() };
+        self.inner.note_expiry(stopwatch.lap() / 1000, expired.total() == budget, now_ms);
         self.inner.env.stats.add(&[
             (Counter::ExpiredKeys, expired.keys as u64),
             (Counter::ExpiredMembers, expired.members as u64),

@@ -2,6 +2,7 @@
 //! keys, so that no other caller sees a part of it.
 
 use super::execute::Words;
+use super::timing::Outcome;
 use super::{Engine, Inner, Session, route};
 use crate::command::table::{self, Spec, flag};
 use crate::command::{Call, ClientState, Transaction};
@@ -20,8 +21,8 @@ fn is_immediate(spec: &Spec) -> bool {
 }
 
 impl Inner {
-    /// Carries out a command of a session that is in a transaction, or queues it. Returns whether
-    /// that was all; otherwise the command is carried out like any other.
+    /// Carries out a command of a session that is in a transaction, or queues it. Returns how that
+    /// ended; if nothing, the command is to be carried out like any other.
     pub(super) fn run_in_transaction<'a>(
         &'a self,
         client: &mut ClientState,
@@ -29,21 +30,23 @@ impl Inner {
         words: Words<'a>,
         out: &mut dyn ReplySink,
         time: &'a Moment<'a>,
-    ) -> bool {
+    ) -> Option<Outcome> {
         if !is_immediate(spec) {
             client.note_command(spec);
             match self.queue(client, spec, words, time) {
                 Ok(()) => out.status("QUEUED"),
-                Err(error) => self.answer_error(&error, out),
+                Err(error) => {
+                    self.env.stats.commands.reject(spec);
+                    self.answer_error(&error, out);
+                }
             }
-            return true;
+            return Some(Outcome::NotRun);
         }
         if &*spec.name == "exec" {
             client.note_command(spec);
-            self.exec(client, spec, words, out, time);
-            return true;
+            return Some(self.exec(client, spec, words, out, time));
         }
-        false
+        None
     }
 
     /// Adds a command to the session's transaction, which breaks if the command could not be served.
@@ -95,7 +98,7 @@ impl Inner {
         exec_words: Words<'_>,
         out: &mut dyn ReplySink,
         time: &Moment<'_>,
-    ) {
+    ) -> Outcome {
         let transaction = client.transaction.take().expect("the session is in a transaction");
         let watch = client.watch.take();
         let asking = std::mem::take(&mut client.asking);
@@ -125,22 +128,27 @@ impl Inner {
             route::check_all(&self.env, transaction.writes(), client, asking, keys, &mut access)
         };
         let mut commands = 1;
+        let mut outcome = Outcome::Done;
         match served {
-            Err(error) => self.answer_error(&error, out),
+            Err(error) => {
+                self.answer_error(&error, out);
+                outcome = Outcome::Failed;
+            }
             Ok(()) if is_changed => out.null_array(),
             Ok(()) => {
                 commands += transaction.len();
                 out.array(transaction.len());
                 access.begin_group();
                 let mut start = 0;
+                let mut round = self.round();
                 for ((spec, words), end) in transaction.commands(&words).zip(plan.ends) {
                     let located = &mut keys[start..end];
                     start = end;
                     // A command before may have been SELECT.
                     located.iter_mut().for_each(|key| key.db = client.db as u16);
-                    let (keys, env) = (&mut access, &self.env);
+                    let (keys, env, mark) = (&mut access, &self.env, out.mark());
                     client.keep_up(env);
-                    match client.permit_at_exec(env, spec, words, || time.unix_ms()) {
+                    let outcome = match client.permit_at_exec(env, spec, words, || time.unix_ms()) {
                         Ok(()) => self.act(&mut Call {
                             spec,
                             words,
@@ -151,12 +159,21 @@ impl Inner {
                             env,
                             time,
                         }),
-                        Err(error) => self.answer_error(&error, out),
+                        Err(error) => {
+                            env.stats.commands.reject(spec);
+                            self.answer_error(&error, out);
+                            Outcome::NotRun
+                        }
+                    };
+                    round.add(spec, words, outcome, mark);
+                    if !spec.is_brief {
+                        self.end_round(&mut round, client, out, time);
                     }
                     // The next one may be PUBLISH.
                     self.announce(&mut access);
                 }
                 access.end_group();
+                self.end_round(&mut round, client, out, time);
             }
         }
         client.may_wait = may_wait;
@@ -165,6 +182,7 @@ impl Inner {
             self.env.show(spec, exec_words, client, time.unix_ms());
         }
         self.settle(access, commands, time, VecDeque::new());
+        outcome
     }
 
     /// What is answered to words that are refused. A transaction breaks by that. EXEC itself ends it,

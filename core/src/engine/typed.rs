@@ -4,15 +4,19 @@
 
 use super::{Engine, route};
 use crate::command::ClientState;
-use crate::command::table::{self, flag};
+use crate::command::table::{self, Spec, flag};
 use crate::error::Error;
 use crate::keyspace::{Access, Event, Expiry, Key};
 use crate::resp::{Protocol, Reply, ReplyBuilder};
-use crate::time::Moment;
+use crate::time::{Moment, Stopwatch};
 use crate::value::string;
 use bytes::Bytes;
 use smallvec::smallvec;
 use std::collections::VecDeque;
+use std::sync::LazyLock;
+
+static GET: LazyLock<&Spec> = LazyLock::new(|| table::find(&[b"GET"]).expect("GET exists"));
+static SET: LazyLock<&Spec> = LazyLock::new(|| table::find(&[b"SET"]).expect("SET exists"));
 
 impl Engine {
     /// The value of a string key in database 0, or none.
@@ -43,7 +47,7 @@ impl Engine {
         key: &[u8],
         read: impl FnOnce(Option<&[u8]>) -> R,
     ) -> Result<R, Error> {
-        self.with_key(&[b"GET", key], db, |access, key| {
+        self.with_key(&GET, &[b"GET", key], db, |access, key| {
             let text = access.read(key).map(string::read).transpose()?;
             Ok(read(text.as_deref()))
         })
@@ -54,7 +58,7 @@ impl Engine {
     /// # Errors
     /// In a cluster, `MOVED` and its like. Nothing was changed then.
     pub fn set_in(&self, db: usize, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        self.with_key(&[b"SET", key, value], db, |access, key| {
+        self.with_key(&SET, &[b"SET", key, value], db, |access, key| {
             access.put(key, string::TAG, string::encode(value), Expiry::Never);
             access.notify(Event::String, "set", key);
             Ok(())
@@ -144,21 +148,23 @@ impl Engine {
         }
     }
 
-    /// Lets `work` act on the one key of a request, under its lock.
+    /// Lets `work` act on the one key of a call, under its lock.
     #[inline]
     fn with_key<R>(
         &self,
+        spec: &'static Spec,
         words: &[&[u8]],
         db: usize,
         work: impl FnOnce(&mut Access<'_>, &Key<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let inner = &*self.inner;
         let time = Moment::new(&*inner.clock);
+        let is_timed = inner.env.stats.commands.count_quick(spec);
+        let stopwatch = is_timed.then(|| Stopwatch::start(&*inner.clock));
         let mut key = inner.keyspace.locate(db, words[1]);
         inner.keyspace.prefetch(&key);
         let mut access = Access::keys(&inner.keyspace, &time, std::slice::from_mut(&mut key));
         if inner.env.cluster.is_some() || inner.env.in_flight.any() {
-            let spec = table::lookup(words)?;
             let keys = std::slice::from_ref(&key);
             route::check(&inner.env, spec, &ClientState::default(), false, keys, &mut access)?;
         }
@@ -166,6 +172,9 @@ impl Engine {
         let result = work(&mut access, &key);
         access.end_command(changes, db, words, std::slice::from_ref(&key), || smallvec![1]);
         inner.settle(access, 1, &time, VecDeque::new());
+        if stopwatch.is_some() || result.is_err() {
+            inner.note_quick(spec, stopwatch, result.is_err());
+        }
         result
     }
 

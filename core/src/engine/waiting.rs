@@ -9,11 +9,11 @@ use super::execute::{Keys, Words};
 use super::route;
 use super::{Engine, Inner, Session};
 use crate::command::table::Spec;
-use crate::command::{Call, ClientState, Release, WaitState, Waiter};
+use crate::command::{Call, ClientState, Release, Sample, WaitState, Waiter};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Awaited, Key};
 use crate::resp::{Encoder, ReplySink};
-use crate::time::Moment;
+use crate::time::{Moment, Stopwatch};
 use crate::value::Type;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -174,6 +174,7 @@ impl Inner {
         client.keep_up(&self.env);
         let mut out = Encoder::new(waiter.protocol);
         let no_touch = std::mem::replace(&mut access.no_touch, waiter.no_touch);
+        let mut stopwatch = Stopwatch::start(&*self.clock);
         self.serve(&mut client, waiter.spec, words, located, access, &mut out, time);
         access.no_touch = no_touch;
         if client.wait.is_some() {
@@ -181,6 +182,7 @@ impl Inner {
             access.changes.awaited.truncate(awaited_before);
             return false;
         }
+        self.note_served(waiter, words, stopwatch.lap(), time);
         for name in &waiter.keys {
             access.cease_to_await(&self.keyspace.locate(waiter.db, name));
         }
@@ -190,6 +192,15 @@ impl Inner {
             out.buffer_mut().extend_from_slice(&reply);
         });
         true
+    }
+
+    /// Notes how long it took to serve a waiter. Its call was counted when the wait began.
+    fn note_served(&self, waiter: &Waiter, words: Words<'_>, ns: u64, time: &Moment<'_>) {
+        let is_tracked = self.env.config.tracks_latency();
+        let sample = Sample { calls: 0, timed: 1, failed: 0, each_ns: ns, is_tracked };
+        self.env.stats.commands.add(waiter.spec, sample);
+        let mut client = ClientState::with_card(waiter.card.clone());
+        self.note_slow(&mut client, waiter.spec, words, ns / 1000, time);
     }
 
     /// Carries out a command if it is served here, and answers the error otherwise.

@@ -7,6 +7,7 @@ pub(crate) mod bits;
 mod boxed;
 mod buckets;
 pub(crate) mod entry;
+pub(crate) mod histogram;
 pub(crate) mod hyperloglog;
 pub(crate) mod intset;
 pub(crate) mod listpack;

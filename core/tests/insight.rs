@@ -1,0 +1,319 @@
+//! What an engine tells of itself: the sections of INFO, what commands cost, the slow log, the monitor
+//! of latencies. The clock of these tests moves with every look at it, so that times are exact.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use keyslot::time::{Clock, Now};
+use keyslot::{Engine, EngineOptions, Session};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A clock whose monotonic scale moves with every look at it, and whose wall clock stands still.
+#[derive(Debug)]
+struct Ticking {
+    us: AtomicU64,
+    step_us: AtomicU64,
+}
+
+impl Clock for Ticking {
+    fn now(&self) -> Now {
+        let mono_us = self.us.fetch_add(self.step_us.load(Relaxed), Relaxed);
+        Now { unix_ms: self.unix_ms(), mono_us }
+    }
+
+    fn unix_ms(&self) -> u64 {
+        1_700_000_000_123
+    }
+}
+
+/// An engine with these settings, for which each round of commands takes so many microseconds.
+fn engine(step_us: u64, settings: &[(&str, &str)]) -> (Engine, Arc<Ticking>) {
+    let clock = Arc::new(Ticking { us: AtomicU64::new(0), step_us: AtomicU64::new(step_us) });
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let engine = Engine::new(EngineOptions {
+        settings: settings.iter().map(owned).collect(),
+        clock: Box::new(clock.clone()),
+        ..EngineOptions::default()
+    });
+    (engine, clock)
+}
+
+fn say(session: &mut Session, requests: &str) -> String {
+    session.feed(format!("{requests}\r\n").as_bytes());
+    String::from_utf8(session.take_output()).expect("these replies are text")
+}
+
+fn info(session: &mut Session, sections: &str) -> Vec<String> {
+    let reply = say(session, &format!("INFO {sections}"));
+    reply.lines().skip(1).map(str::to_owned).filter(|line| !line.is_empty()).collect()
+}
+
+fn titles(session: &mut Session, sections: &str) -> Vec<String> {
+    let lines = info(session, sections);
+    lines.iter().filter_map(|line| line.strip_prefix("# ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn info_prints_the_sections_that_are_asked_for() {
+    let mut session = engine(1, &[]).0.session();
+    let by_default = [
+        "Server",
+        "Clients",
+        "Memory",
+        "Persistence",
+        "Stats",
+        "Replication",
+        "CPU",
+        "Modules",
+        "Errorstats",
+        "Cluster",
+        "Keyspace",
+    ];
+    assert_eq!(titles(&mut session, ""), by_default);
+    assert_eq!(titles(&mut session, "default"), by_default);
+    let all = titles(&mut session, "ALL");
+    assert_eq!(all.len(), by_default.len() + 2);
+    assert_eq!(all[8..11], ["Commandstats", "Errorstats", "Latencystats"]);
+    assert_eq!(titles(&mut session, "everything"), all);
+    assert_eq!(titles(&mut session, "keyspace cpu nosuch"), ["CPU", "Keyspace"]);
+    assert_eq!(titles(&mut session, "default commandstats").len(), by_default.len() + 1);
+    assert!(info(&mut session, "nosuch").is_empty());
+}
+
+#[test]
+fn commands_are_counted_with_what_became_of_them() {
+    let mut session = engine(10, &[]).0.session();
+    say(&mut session, "SET k v");
+    say(&mut session, "SET k v");
+    say(&mut session, "INCR k");
+    say(&mut session, "GET");
+    say(&mut session, "GET k");
+    say(&mut session, "CLIENT GETNAME");
+    say(&mut session, "nosuch");
+    let expected = [
+        "# Commandstats",
+        "cmdstat_client|getname:calls=1,usec=10,usec_per_call=10.00,rejected_calls=0,failed_calls=0",
+        "cmdstat_get:calls=1,usec=10,usec_per_call=10.00,rejected_calls=1,failed_calls=0",
+        "cmdstat_incr:calls=1,usec=10,usec_per_call=10.00,rejected_calls=0,failed_calls=1",
+        "cmdstat_set:calls=2,usec=20,usec_per_call=10.00,rejected_calls=0,failed_calls=0",
+    ];
+    let mut lines = info(&mut session, "commandstats");
+    lines[1..].sort();
+    assert_eq!(lines, expected);
+    assert_eq!(info(&mut session, "errorstats"), ["# Errorstats", "errorstat_ERR:count=3"]);
+    let latencies = info(&mut session, "latencystats");
+    assert!(
+        latencies.contains(
+            &"latency_percentiles_usec_set:p50=10.047,p99=10.047,p99.9=10.047".to_owned()
+        ),
+        "{latencies:?}"
+    );
+    say(&mut session, "CONFIG SET latency-tracking-info-percentiles 100");
+    let latencies = info(&mut session, "latencystats");
+    assert!(latencies.contains(&"latency_percentiles_usec_get:p100=10.047".to_owned()));
+    assert_eq!(say(&mut session, "CONFIG RESETSTAT"), "+OK\r\n");
+    let only = "cmdstat_config|resetstat:calls=1,usec=10,usec_per_call=10.00,rejected_calls=0,\
+                failed_calls=0";
+    assert_eq!(info(&mut session, "commandstats"), ["# Commandstats", only]);
+    assert_eq!(info(&mut session, "errorstats"), ["# Errorstats"]);
+}
+
+#[test]
+fn neighbours_share_the_time_that_they_took_together() {
+    let mut session = engine(100, &[]).0.session();
+    say(&mut session, "SET a 1\r\nSET b 2\r\nGET a\r\nGET b");
+    let lines = info(&mut session, "commandstats");
+    assert!(
+        lines.contains(
+            &"cmdstat_get:calls=2,usec=50,usec_per_call=25.00,rejected_calls=0,\
+                             failed_calls=0"
+                .to_owned()
+        ),
+        "{lines:?}"
+    );
+    // One that may take long is timed by itself.
+    say(&mut session, "CONFIG RESETSTAT");
+    say(&mut session, "GET a\r\nLRANGE l 0 -1\r\nGET b");
+    let lines = info(&mut session, "commandstats");
+    assert!(
+        lines.contains(
+            &"cmdstat_lrange:calls=1,usec=100,usec_per_call=100.00,\
+                             rejected_calls=0,failed_calls=0"
+                .to_owned()
+        ),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(
+            &"cmdstat_get:calls=2,usec=200,usec_per_call=100.00,rejected_calls=0,\
+                             failed_calls=0"
+                .to_owned()
+        ),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn calls_without_a_session_count_too() {
+    let (engine, _) = engine(10, &[]);
+    for _ in 0..130 {
+        engine.set(b"k", b"v").unwrap();
+    }
+    engine.execute(&[b"LPUSH", b"k", b"v"]).unwrap_err();
+    let lines = info(&mut engine.session(), "commandstats");
+    assert_eq!(
+        lines,
+        [
+            "# Commandstats",
+            "cmdstat_lpush:calls=1,usec=10,usec_per_call=10.00,rejected_calls=0,failed_calls=1",
+            "cmdstat_set:calls=130,usec=1300,usec_per_call=10.00,rejected_calls=0,failed_calls=0",
+        ]
+    );
+}
+
+#[test]
+fn latencies_can_be_left_uncounted() {
+    let mut session = engine(10, &[("latency-tracking", "no")]).0.session();
+    say(&mut session, "GET k");
+    assert_eq!(info(&mut session, "latencystats"), ["# Latencystats"]);
+    assert_eq!(say(&mut session, "LATENCY HISTOGRAM"), "*0\r\n");
+    assert_eq!(info(&mut session, "commandstats").len(), 4);
+}
+
+#[test]
+fn histograms_are_told_by_command_and_by_container() {
+    let mut session = engine(40, &[]).0.session();
+    say(&mut session, "GET k");
+    say(&mut session, "GET k");
+    say(&mut session, "CONFIG GET hz");
+    say(&mut session, "HELLO 3");
+    let get =
+        "$3\r\nget\r\n%2\r\n$5\r\ncalls\r\n:2\r\n$14\r\nhistogram_usec\r\n%1\r\n:66\r\n:2\r\n";
+    assert_eq!(say(&mut session, "LATENCY HISTOGRAM GET nosuch set"), format!("%1\r\n{get}"));
+    let config = "$10\r\nconfig|get\r\n%2\r\n$5\r\ncalls\r\n:1\r\n$14\r\nhistogram_usec\r\n%1\r\n\
+                  :66\r\n:1\r\n";
+    assert_eq!(say(&mut session, "LATENCY HISTOGRAM config"), format!("%1\r\n{config}"));
+    assert!(say(&mut session, "LATENCY HISTOGRAM").starts_with("%4\r\n"));
+}
+
+#[test]
+fn slow_calls_are_kept_with_who_gave_them_and_without_secrets() {
+    let (engine, clock) = engine(5, &[("slowlog-log-slower-than", "1000")]);
+    let mut session = engine.session();
+    session.set_peer("10.0.0.7:4242", "10.0.0.1:6379");
+    say(&mut session, "CLIENT SETNAME bob");
+    assert_eq!(say(&mut session, "SLOWLOG LEN"), ":0\r\n");
+    clock.step_us.store(1500, Relaxed);
+    say(&mut session, "AUTH default secret");
+    say(&mut session, "SET k v");
+    clock.step_us.store(5, Relaxed);
+    let entry = |id: u32, words: &str| {
+        format!(
+            "*6\r\n:{id}\r\n:1700000000\r\n:1500\r\n{words}$13\r\n10.0.0.7:4242\r\n$3\r\nbob\r\n"
+        )
+    };
+    let set = entry(1, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n");
+    let auth = entry(0, "*3\r\n$4\r\nAUTH\r\n$10\r\n(redacted)\r\n$10\r\n(redacted)\r\n");
+    assert_eq!(say(&mut session, "SLOWLOG GET"), format!("*2\r\n{set}{auth}"));
+    assert_eq!(say(&mut session, "SLOWLOG GET 1"), format!("*1\r\n{set}"));
+    assert_eq!(say(&mut session, "SLOWLOG GET -1"), format!("*2\r\n{set}{auth}"));
+    let refused = "-ERR count should be greater than or equal to -1\r\n";
+    assert_eq!(say(&mut session, "SLOWLOG GET -2"), refused);
+    assert_eq!(say(&mut session, "SLOWLOG GET x"), refused);
+    let calls = engine.slow_calls(10);
+    assert_eq!((calls[0].words[0].as_slice(), calls[0].us, calls.len()), (&b"SET"[..], 1500, 2));
+    assert_eq!(say(&mut session, "SLOWLOG RESET"), "+OK\r\n");
+    assert_eq!(say(&mut session, "SLOWLOG LEN"), ":0\r\n");
+    // Numbers go on.
+    say(&mut session, "CONFIG SET slowlog-log-slower-than 0 slowlog-max-len 2");
+    say(&mut session, "PING\r\nPING\r\nPING");
+    assert_eq!(say(&mut session, "SLOWLOG LEN"), ":2\r\n");
+    assert!(engine.slow_calls(1)[0].id >= 5);
+    say(&mut session, "CONFIG SET slowlog-log-slower-than -1");
+    say(&mut session, "SLOWLOG RESET");
+    say(&mut session, "PING");
+    assert_eq!(say(&mut session, "SLOWLOG LEN"), ":0\r\n");
+}
+
+#[test]
+fn of_a_slow_batch_the_command_with_the_most_bytes_is_to_blame() {
+    let (engine, clock) = engine(1, &[("slowlog-log-slower-than", "1000")]);
+    let mut session = engine.session();
+    let big = "x".repeat(20_000);
+    clock.step_us.store(2000, Relaxed);
+    say(&mut session, &format!("SET a 1\r\nSET big {big}\r\nSET b 1"));
+    let calls = engine.slow_calls(10);
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].words[1], b"big");
+    assert!(calls[0].words[2].ends_with(b"... (19872 more bytes)"));
+    say(&mut session, "GET a\r\nGET big\r\nGET b");
+    assert_eq!(engine.slow_calls(10)[0].words, [b"GET".to_vec(), b"big".to_vec()]);
+}
+
+#[test]
+fn of_a_transaction_each_command_is_logged_and_exec_is_not() {
+    let (engine, _) = engine(10, &[("slowlog-log-slower-than", "0")]);
+    let mut session = engine.session();
+    say(&mut session, "MULTI\r\nSET k v\r\nKEYS *\r\nEXEC");
+    let words: Vec<_> = engine
+        .slow_calls(10)
+        .iter()
+        .map(|call| String::from_utf8_lossy(&call.words[0]).into_owned())
+        .collect();
+    assert_eq!(words, ["KEYS", "SET", "MULTI"]);
+    let lines = info(&mut session, "commandstats");
+    for name in ["multi", "set", "keys", "exec"] {
+        let start = format!("cmdstat_{name}:calls=1,");
+        assert!(lines.iter().any(|line| line.starts_with(&start)), "{name} in {lines:?}");
+    }
+}
+
+#[test]
+fn who_waited_is_counted_once_and_timed_when_served() {
+    let (engine, _) = engine(10, &[("slowlog-log-slower-than", "0")]);
+    let (mut waiting, mut other) = (engine.session(), engine.session());
+    assert_eq!(say(&mut waiting, "BLPOP l 0"), "");
+    assert!(engine.slow_calls(10).is_empty());
+    say(&mut other, "LPUSH l a");
+    waiting.poll();
+    assert_eq!(waiting.take_output(), b"*2\r\n$1\r\nl\r\n$1\r\na\r\n");
+    let logged = engine.slow_calls(10);
+    assert!(logged.iter().any(|call| call.words[0] == b"BLPOP"));
+    let lines = info(&mut other, "commandstats");
+    assert!(
+        lines.iter().any(|line| line.starts_with("cmdstat_blpop:calls=1,usec=10,")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn the_monitor_notes_what_takes_long() {
+    let (engine, clock) = engine(1, &[("latency-monitor-threshold", "3")]);
+    let mut session = engine.session();
+    assert_eq!(say(&mut session, "LATENCY LATEST"), "*0\r\n");
+    clock.step_us.store(4000, Relaxed);
+    say(&mut session, "GET k");
+    say(&mut session, "KEYS *");
+    engine.maintain(10);
+    clock.step_us.store(5000, Relaxed);
+    say(&mut session, "GET k");
+    clock.step_us.store(1, Relaxed);
+    let event = |kind: &str, last: u32| {
+        let len = kind.len();
+        format!("*4\r\n${len}\r\n{kind}\r\n:1700000000\r\n:{last}\r\n:{last}\r\n")
+    };
+    let [command, expiry, fast] =
+        [event("command", 4), event("expire-cycle", 4), event("fast-command", 5)];
+    assert_eq!(say(&mut session, "LATENCY LATEST"), format!("*3\r\n{command}{expiry}{fast}"));
+    let history = "*1\r\n*2\r\n:1700000000\r\n:5\r\n";
+    assert_eq!(say(&mut session, "LATENCY HISTORY fast-command"), history);
+    assert_eq!(say(&mut session, "LATENCY HISTORY nosuch"), "*0\r\n");
+    let refused = "-ERR No samples available for event 'nosuch'\r\n";
+    assert_eq!(say(&mut session, "LATENCY GRAPH nosuch"), refused);
+    assert!(say(&mut session, "LATENCY GRAPH command").contains("command - high 4 ms, low 4 ms"));
+    assert!(say(&mut session, "LATENCY DOCTOR").contains("3. fast-command: 1 latency spikes"));
+    assert_eq!(engine.latency_events().len(), 3);
+    assert_eq!(say(&mut session, "LATENCY RESET command nosuch command"), ":1\r\n");
+    assert_eq!(say(&mut session, "LATENCY RESET"), ":2\r\n");
+    assert_eq!(say(&mut session, "LATENCY LATEST"), "*0\r\n");
+}
