@@ -41,6 +41,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("cluster|addslotsrange", "arguments", "7.2 names them otherwise"),
     ("cluster|delslotsrange", "arguments", "7.2 names them otherwise"),
     ("cluster|getkeysinslot", "complexity", "7.2 keeps the keys of a slot together"),
+    ("cluster|meet", "arguments", "7.2 names them otherwise"),
+    ("cluster|reset", "arguments", "7.2 names them otherwise"),
     ("cluster|shards", "flags", "7.2 answers while it loads"),
     ("cluster|slots", "flags", "7.2 answers while it loads"),
     ("command|getkeys", "arguments", "7.2 documents them"),

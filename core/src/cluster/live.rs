@@ -5,10 +5,11 @@
 //! command is judged while it holds that lock too. So a command sees a slot as it was before or
 //! after a change, and never acts on keys that have just left.
 
-use super::{SetSlot, SlotState, Topology, Transit};
+use super::store::{self, Stored, TopologyStore};
+use super::{ClusterRecord, SetSlot, SlotState, Topology, Transit};
 use crate::error::Error;
 use crate::slot::SlotSet;
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -50,6 +51,13 @@ impl View {
             self.end_transit(slot);
         }
         Ok(())
+    }
+
+    /// Takes over a topology. Slots that are stable in it have no keys on their way.
+    fn install(&mut self, topology: Topology) {
+        self.topology = topology;
+        let topology = &self.topology;
+        self.transits.retain(|slot, _| topology.state(*slot) != SlotState::Stable);
     }
 
     /// Whether a key is on its way to another node.
@@ -107,13 +115,164 @@ pub(crate) struct Cluster {
     plain: Box<[AtomicBool]>,
     /// How often something was changed.
     changes: AtomicU64,
+    /// Where the members keep what they agree on; none if the host says how it is.
+    store: Option<Arc<dyn TopologyStore>>,
+    /// Held by whoever changes the store, and the version that the view agrees with. The locks of
+    /// the slots concerned are taken first.
+    turn: Mutex<u64>,
 }
 
 impl Cluster {
     pub(crate) fn new(topology: Topology) -> Self {
         let slots = 0..topology.scheme().slots() as u16;
         let plain = slots.map(|slot| AtomicBool::new(topology.is_plain(slot))).collect();
-        Self { view: RwLock::new(View::new(topology)), plain, changes: AtomicU64::new(0) }
+        Self {
+            view: RwLock::new(View::new(topology)),
+            plain,
+            changes: AtomicU64::new(0),
+            store: None,
+            turn: Mutex::default(),
+        }
+    }
+
+    /// A node whose cluster agrees on a record in a store. A node that is not in it yet joins it, and
+    /// knows no other; one that was there before takes up what it was.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub(crate) fn join(
+        mut topology: Topology,
+        store: Arc<dyn TopologyStore>,
+    ) -> Result<Self, Error> {
+        let (_, stored) = store::update(&*store, |record| {
+            if record.member(topology.myself().id).is_none() {
+                record.join(topology.myself().clone());
+                record.put(topology.to_member());
+                record.note_epoch(topology.myself().id, topology.current_epoch());
+            }
+            Ok(())
+        })?;
+        topology.adopt_all(&stored.record);
+        let turn = Mutex::new(stored.version);
+        Ok(Self { store: Some(store), turn, ..Self::new(topology) })
+    }
+
+    /// Where the members keep what they agree on.
+    pub(crate) fn store(&self) -> Option<&Arc<dyn TopologyStore>> {
+        self.store.as_ref()
+    }
+
+    /// Changes the topology, in the store too if there is one: `change` may then be called more than
+    /// once, each time with the newest. Nothing is changed if it fails. The caller holds the locks of
+    /// all shards.
+    pub(crate) fn change_topology<R>(
+        &self,
+        mut change: impl FnMut(&mut Topology) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let Some(store) = &self.store else {
+            let mut topology = self.view().topology.clone();
+            let result = change(&mut topology)?;
+            self.change(|view| view.install(topology));
+            return Ok(result);
+        };
+        let mut turn = self.turn.lock();
+        let ((result, topology), stored) = self.agree(&**store, &mut change)?;
+        *turn = stored.version;
+        self.change(|view| view.install(topology));
+        Ok(result)
+    }
+
+    /// Carries out CLUSTER SETSLOT, in the store too if there is one. `keys` is how many keys of the
+    /// slot are here. The caller holds the lock of its shard.
+    pub(crate) fn set_slot(
+        &self,
+        slot: u16,
+        change: SetSlot<'_>,
+        keys: usize,
+    ) -> Result<(), Error> {
+        let Some(store) = &self.store else {
+            return self.change_slot(slot, |view| view.set_slot(slot, change, keys));
+        };
+        let _turn = self.turn.lock();
+        let change = |topology: &mut Topology| topology.set_slot(slot, change, keys);
+        let ((_, topology), _) = self.agree(&**store, change)?;
+        // What else is new in the store is for who holds the locks of all shards.
+        self.change_slot(slot, |view| {
+            view.topology.copy_slot(&topology, slot);
+            if view.topology.state(slot) == SlotState::Stable {
+                view.end_transit(slot);
+            }
+        });
+        Ok(())
+    }
+
+    /// Makes a change in the store, and returns the topology after it.
+    fn agree<R>(
+        &self,
+        store: &dyn TopologyStore,
+        mut change: impl FnMut(&mut Topology) -> Result<R, Error>,
+    ) -> Result<((R, Topology), Stored), Error> {
+        let local = self.view().topology.clone();
+        store::update(store, |record| {
+            let mut before = local.clone();
+            before.adopt(record);
+            let mut topology = before.clone();
+            let result = change(&mut topology)?;
+            topology.write(&before, record);
+            topology.adopt(record);
+            Ok((result, topology))
+        })
+    }
+
+    /// Changes the record in the store and takes over how it is then. `renamed` is this node's new
+    /// name, if it changes. The caller holds the locks of all shards.
+    ///
+    /// # Errors
+    /// What the change fails with; if there is no store.
+    pub(crate) fn change_record(
+        &self,
+        mut topology: Topology,
+        change: impl FnMut(&mut ClusterRecord) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        const NO_STORE: Error = Error::err("The host of this engine says which nodes there are");
+        let store = self.store.as_ref().ok_or(NO_STORE)?;
+        let mut turn = self.turn.lock();
+        let (_, stored) = store::update(&**store, change)?;
+        *turn = stored.version;
+        topology.adopt(&stored.record);
+        self.change(|view| view.install(topology));
+        Ok(())
+    }
+
+    /// What is new in the store; none if that is nothing.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub(crate) fn news(&self) -> Result<Option<Stored>, Error> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let seen = *self.turn.lock();
+        if !store.may_have_changed(seen)? {
+            return Ok(None);
+        }
+        let stored = store.load()?;
+        Ok((stored.version != seen).then_some(stored))
+    }
+
+    /// Takes over what is new in the store. The caller holds the locks of all shards. Returns
+    /// whether anything is otherwise by that.
+    pub(crate) fn take_over(&self, stored: &Stored) -> bool {
+        let mut turn = self.turn.lock();
+        if stored.version <= *turn {
+            return false;
+        }
+        *turn = stored.version;
+        let mut topology = self.view().topology.clone();
+        topology.adopt(&stored.record);
+        let is_new = self.view().topology != topology;
+        if is_new {
+            self.change(|view| view.install(topology));
+        }
+        is_new
     }
 
     /// Whether a command whose keys are all in this slot is served here, whatever it is. The

@@ -4,13 +4,17 @@
 mod in_flight;
 mod live;
 mod node;
+mod record;
 mod setslot;
+pub mod store;
 mod topology;
 mod transit;
 
 pub(crate) use in_flight::InFlight;
 pub(crate) use live::{Cluster, View};
-pub use node::{Node, NodeId, Role};
+pub use node::{Health, Node, NodeId, Role};
+pub use record::{ClusterRecord, Member};
 pub(crate) use setslot::SetSlot;
+pub use store::{FileStore, MemoryStore, TopologyStore};
 pub use topology::{SlotState, Topology};
 pub(crate) use transit::Transit;

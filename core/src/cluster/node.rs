@@ -30,6 +30,12 @@ impl NodeId {
         Self(digits)
     }
 
+    /// A name that follows from this one.
+    fn reversed(mut self) -> Self {
+        self.0.reverse();
+        self
+    }
+
     /// The digits.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("the digits are ASCII")
@@ -60,6 +66,34 @@ pub enum Role {
     },
 }
 
+/// Whether a node is there, as far as whoever watches the nodes knows. Gossip is not the engine's:
+/// the host finds out, and says so in the topology or its store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// It is there.
+    #[default]
+    Online,
+    /// It may be gone (`fail?`).
+    Suspected,
+    /// It is gone (`fail`): the cluster is down if it owns slots.
+    Failed,
+}
+
+impl Health {
+    /// The word for it in a cluster's record.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Suspected => "suspected",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Online, Self::Suspected, Self::Failed].into_iter().find(|one| one.name() == name)
+    }
+}
+
 /// One node of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -73,12 +107,24 @@ pub struct Node {
     pub role: Role,
     /// The version of its claim to its slots: of two claims to one slot the higher wins.
     pub config_epoch: u64,
+    /// What it shares with its replicas, or with its primary.
+    pub shard_id: NodeId,
+    /// Whether it is there.
+    pub health: Health,
 }
 
 impl Node {
     /// A primary whose config epoch is zero.
     pub fn primary(id: NodeId, host: impl Into<String>, port: u16) -> Self {
-        Self { id, host: host.into(), port, role: Role::Primary, config_epoch: 0 }
+        Self {
+            id,
+            host: host.into(),
+            port,
+            role: Role::Primary,
+            config_epoch: 0,
+            shard_id: id.reversed(),
+            health: Health::Online,
+        }
     }
 
     /// The port that Redis nodes talk to each other on, by its convention.

@@ -14,7 +14,7 @@ use super::pubsub::Channels;
 use super::slow_log::SlowLog;
 use super::stats::{Counter, Stats};
 use super::wait::WaitingRoom;
-use crate::cluster::{Cluster, InFlight, Topology};
+use crate::cluster::{Cluster, InFlight};
 use crate::config::Config;
 use crate::value::{Limits, PackLimits};
 use parking_lot::Mutex;
@@ -91,7 +91,7 @@ impl Environment {
         config: Config,
         users: Users,
         seed: u64,
-        topology: Option<Topology>,
+        cluster: Option<Cluster>,
         now_ms: u64,
         startup_bytes: usize,
     ) -> Self {
@@ -100,7 +100,7 @@ impl Environment {
             stats: Stats::default(),
             slow_log: SlowLog::default(),
             latency: LatencyMonitor::default(),
-            cluster: topology.map(Cluster::new),
+            cluster,
             in_flight: InFlight::default(),
             links: Links::default(),
             sessions: Registry::default(),

@@ -21,9 +21,13 @@ impl Engine {
     /// changed, slots that other nodes gave each other.
     ///
     /// # Errors
-    /// If the engine is not part of a cluster.
+    /// If the engine is not part of a cluster, or the cluster keeps its topology in a store: there
+    /// it is to be changed then.
     pub fn change_topology(&self, change: impl FnOnce(&mut Topology)) -> Result<(), Error> {
         let cluster = self.inner.cluster()?;
+        if cluster.store().is_some() {
+            return Err(Error::err("The topology of this cluster is kept in a store"));
+        }
         let time = Moment::new(&*self.inner.clock);
         let everything = Access::all(&self.inner.keyspace, &time);
         cluster.change(|view| change(&mut view.topology));
@@ -31,6 +35,24 @@ impl Engine {
         self.inner.redirect_waiting();
         self.inner.env.post.send();
         Ok(())
+    }
+
+    /// Takes over what other nodes changed in the store of the topology. A host calls this some times
+    /// a second; it costs what [`crate::cluster::TopologyStore::may_have_changed`] does if nothing is
+    /// new. Returns whether anything is otherwise now.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub fn refresh_topology(&self) -> Result<bool, Error> {
+        let Some(cluster) = &self.inner.env.cluster else { return Ok(false) };
+        let Some(stored) = cluster.news()? else { return Ok(false) };
+        let time = Moment::new(&*self.inner.clock);
+        let everything = Access::all(&self.inner.keyspace, &time);
+        let is_new = cluster.take_over(&stored);
+        drop(everything);
+        self.inner.redirect_waiting();
+        self.inner.env.post.send();
+        Ok(is_new)
     }
 
     /// Begins to move slots that this node owns to another node of the cluster. Slots that an

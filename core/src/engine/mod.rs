@@ -19,7 +19,7 @@ pub use link::Link;
 pub use migration::Migration;
 pub use session::Session;
 
-use crate::cluster::Topology;
+use crate::cluster::{Cluster, Topology, TopologyStore};
 use crate::command::{AclStore, AuditSink, ClientState, Counter, Environment, HostFigures, Users};
 use crate::config::{Authority, Config};
 use crate::error::Error;
@@ -49,6 +49,11 @@ pub struct EngineOptions {
     /// The cluster that the engine is a node of. Its scheme is that of the engine. Default: none;
     /// every slot is here then, and the keys of a command may be in different slots.
     pub cluster: Option<Topology>,
+    /// Where the members of the cluster keep what they agree on. An engine joins the record there
+    /// as the node that `cluster` says, or takes up what that node was; commands such as CLUSTER
+    /// SETSLOT and MEET change the record, and [`Engine::refresh_topology`] takes over what others
+    /// changed. Default: none; the host says how the cluster is, by [`Engine::change_topology`].
+    pub topology_store: Option<Arc<dyn TopologyStore>>,
     /// Settings by their CONFIG names, applied in order. Default: none changed. As in a
     /// configuration file, `user` with a value such as `alice on >secret ~* +@all` declares a user,
     /// and may be there more than once.
@@ -72,6 +77,7 @@ impl Default for EngineOptions {
             clock: Box::new(SystemClock::new()),
             seed: 0,
             cluster: None,
+            topology_store: None,
             settings: Vec::new(),
             secret: None,
             acl_store: None,
@@ -115,7 +121,8 @@ impl Engine {
     /// Opens an empty engine.
     ///
     /// # Errors
-    /// The texts of CONFIG SET, if a setting does not exist or does not fit.
+    /// The texts of CONFIG SET, if a setting does not exist or does not fit. What the store says, if
+    /// it cannot be reached.
     pub fn open(options: EngineOptions) -> Result<Self, Error> {
         let mut settings = vec![("databases".to_owned(), options.databases.to_string())];
         if options.cluster.is_some() {
@@ -132,11 +139,15 @@ impl Engine {
             seed: options.seed,
         });
         keyspace.listen_to(config.keyspace_events());
+        let cluster = match (options.cluster, options.topology_store) {
+            (Some(topology), Some(store)) => Some(Cluster::join(topology, store)?),
+            (topology, _) => topology.map(Cluster::new),
+        };
         let now_ms = options.clock.unix_ms();
         let users = Users::new(options.secret, options.seed, options.acl_store);
         users.audit.set_sink(options.audit);
         let footprint = keyspace.footprint();
-        let env = Environment::new(config, users, options.seed, options.cluster, now_ms, footprint);
+        let env = Environment::new(config, users, options.seed, cluster, now_ms, footprint);
         env.declare_users(declared.iter().map(|(_, line)| line.as_str()))?;
         Ok(Self {
             inner: Arc::new(Inner {

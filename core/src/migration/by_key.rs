@@ -265,9 +265,7 @@ impl ByKey {
             let _lock = source.lock(slot.number);
             let target = self.target;
             let change = SetSlot::Migrating(target.as_str().as_bytes());
-            let opened = source
-                .cluster
-                .change_slot(slot.number, |view| view.set_slot(slot.number, change, 0));
+            let opened = source.cluster.set_slot(slot.number, change, 0);
             if let Err(error) = opened {
                 self.fail(error);
                 return self.withdraw(source, slot);
@@ -464,7 +462,7 @@ impl ByKey {
         }
         let target = self.target;
         let change = SetSlot::Node(target.as_str().as_bytes());
-        let given = source.cluster.change_slot(number, |view| view.set_slot(number, change, 0));
+        let given = source.cluster.set_slot(number, change, 0);
         drop(access);
         if let Err(error) = given {
             self.fail(error);
@@ -524,8 +522,7 @@ impl ByKey {
             drop(lock);
             return self.reopen(source, slot);
         }
-        let closed =
-            source.cluster.change_slot(number, |view| view.set_slot(number, SetSlot::Stable, 0));
+        let closed = source.cluster.set_slot(number, SetSlot::Stable, 0);
         self.end(closed.is_err().then_some(slot))
     }
 

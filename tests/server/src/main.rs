@@ -1,6 +1,7 @@
 //! A small host around the engine, so that real Redis clients can talk to it over loopback or a
 //! unix socket. It is a test host and an example of embedding, not a product.
 
+mod cluster;
 mod figures;
 mod links;
 mod options;
@@ -35,7 +36,11 @@ fn run(options: Options) -> Result<(), String> {
         return Ok(());
     }
     let clock = Arc::new(SystemClock::new());
+    let membership = cluster::join(&options)?;
+    let (cluster, topology_store) = membership.unzip();
     let engine = Engine::open(EngineOptions {
+        cluster,
+        topology_store,
         clock: Box::new(clock.clone()),
         shards: options.shards,
         databases: options.databases,
@@ -49,12 +54,16 @@ fn run(options: Options) -> Result<(), String> {
     serve::listen(&engine, &clock, &options)
 }
 
-/// Lets a thread do what is due: expiry, freeing of what waits to be freed, and figures for INFO.
+/// Lets a thread do what is due: expiry, freeing of what waits to be freed, figures for INFO, and
+/// what other nodes changed in the topology.
 fn keep(engine: Engine) {
     std::thread::spawn(move || {
         engine.set_host_figures(figures::read());
         let mut told = Instant::now();
         loop {
+            if let Err(error) = engine.refresh_topology() {
+                eprintln!("keyslot-server: {error}");
+            }
             if !engine.maintain(MAINTAIN_BUDGET) {
                 std::thread::sleep(MAINTAIN_EVERY);
             }

@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 pub(crate) const USAGE: &str = "\
 usage: keyslot-server [--port N] [--bind ADDRESS] [--unixsocket PATH] [--shards N]
-                      [--databases N] [--seed N] [--NAME VALUE]...
+                      [--databases N] [--seed N] [--cluster FILE] [--node-id ID]
+                      [--announce-host HOST] [--NAME VALUE]...
   --port N           TCP port on loopback; 0 for none (default 6379)
   --bind ADDRESS     loopback address to listen on (default 127.0.0.1)
   --unixsocket PATH  a unix socket to listen on as well
   --shards N         locks over the keyspace, a power of two (default 1024)
   --databases N      databases that SELECT can choose (default 16)
   --seed N           what chance is derived from (default: the time)
+  --cluster FILE     be a node of the cluster whose topology is in this file; nodes on one machine
+                     share it and meet by CLUSTER MEET
+  --node-id ID       the node's name (default: the one that its address had, or by chance)
+  --announce-host HOST  where clients find the node (default: --bind)
   --NAME VALUE       any CONFIG name with its value
 ";
 
@@ -23,6 +28,9 @@ pub(crate) struct Options {
     pub(crate) shards: usize,
     pub(crate) databases: usize,
     pub(crate) seed: u64,
+    pub(crate) cluster: Option<PathBuf>,
+    pub(crate) node_id: Option<String>,
+    pub(crate) announce_host: Option<String>,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) help: bool,
 }
@@ -37,6 +45,9 @@ impl Default for Options {
             shards: 1024,
             databases: 16,
             seed: since.map_or(0, |since| since.as_nanos() as u64),
+            cluster: None,
+            node_id: None,
+            announce_host: None,
             settings: Vec::new(),
             help: false,
         }
@@ -80,6 +91,9 @@ impl Options {
             "unixsocket" => self.unix_socket = Some(PathBuf::from(value)),
             "shards" => self.shards = number(name, &value)?,
             "databases" => self.databases = number(name, &value)?,
+            "cluster" => self.cluster = Some(PathBuf::from(value)),
+            "node-id" => self.node_id = Some(value),
+            "announce-host" => self.announce_host = Some(value),
             "seed" => self.seed = number(name, &value)?,
             _ => self.settings.push((name.to_owned(), value)),
         }

@@ -1,7 +1,7 @@
 //! CLUSTER on the cluster as a whole: INFO, NODES, SLOTS, SHARDS, as this node sees it.
 
 use super::cluster;
-use crate::cluster::{Node, NodeId, Role, SlotState, Topology};
+use crate::cluster::{Health, Node, NodeId, Role, SlotState, Topology};
 use crate::command::Call;
 use crate::error::Error;
 use crate::resp::ReplySink;
@@ -69,7 +69,7 @@ fn primaries(topology: &Topology) -> impl Iterator<Item = &Node> {
     topology.nodes().iter().filter(|node| node.role == Role::Primary)
 }
 
-fn replicas_of(topology: &Topology, primary: NodeId) -> impl Iterator<Item = &Node> {
+pub(super) fn replicas_of(topology: &Topology, primary: NodeId) -> impl Iterator<Item = &Node> {
     topology.nodes().iter().filter(move |node| node.role == Role::Replica { of: primary })
 }
 
@@ -111,21 +111,25 @@ fn write_node(out: &mut dyn ReplySink, node: &Node) {
     out.bulk(b"replication-offset");
     out.integer(0);
     out.bulk(b"health");
-    out.bulk(b"online");
+    out.bulk(match node.health {
+        Health::Online | Health::Suspected => b"online",
+        Health::Failed => b"failed",
+    });
 }
 
 fn info_text(topology: &Topology) -> String {
     let assigned = topology.assigned();
     let size = primaries(topology).filter(|node| !topology.slots_of(node.id).is_empty()).count();
+    let suspected = topology.slots_owned(Health::Suspected);
+    let failed = topology.slots_owned(Health::Failed);
     let lines = [
         ("state", if topology.is_up() { "ok" } else { "fail" }.to_string()),
         ("slots_assigned", assigned.to_string()),
-        ("slots_ok", assigned.to_string()),
-        ("slots_pfail", "0".to_string()),
-        ("slots_fail", "0".to_string()),
+        ("slots_ok", (assigned - suspected - failed).to_string()),
+        ("slots_pfail", suspected.to_string()),
+        ("slots_fail", failed.to_string()),
         ("known_nodes", topology.nodes().len().to_string()),
-        // Redis counts a cluster without slots as one of size one.
-        ("size", size.max(1).to_string()),
+        ("size", size.to_string()),
         ("current_epoch", topology.current_epoch().to_string()),
         ("my_epoch", topology.myself().config_epoch.to_string()),
         ("stats_messages_sent", "0".to_string()),
@@ -142,23 +146,32 @@ fn info_text(topology: &Topology) -> String {
 fn nodes_text(topology: &Topology) -> String {
     let mut text = String::new();
     for node in topology.nodes() {
-        let is_me = node.id == topology.myself().id;
-        let owned = topology.slots_of(node.id);
-        let open = if is_me { open_text(topology) } else { String::new() };
-        let _ = writeln!(text, "{}{}{open}", node_text(node, is_me), owned_text(&owned));
+        let _ = writeln!(text, "{}", node_text(topology, node));
     }
     text
 }
 
-fn node_text(node: &Node, is_me: bool) -> String {
+/// The line of a node, as CLUSTER NODES prints it.
+pub(super) fn node_text(topology: &Topology, node: &Node) -> String {
+    let is_me = node.id == topology.myself().id;
     let (role, primary) = match node.role {
         Role::Primary => ("master", "-".to_string()),
         Role::Replica { of } => ("slave", of.to_string()),
     };
     let myself = if is_me { "myself," } else { "" };
+    let (health, link) = match node.health {
+        Health::Online => ("", "connected"),
+        Health::Suspected => (",fail?", "connected"),
+        Health::Failed => (",fail", "disconnected"),
+    };
     let Node { id, host, port, config_epoch, .. } = node;
     let bus_port = node.bus_port();
-    format!("{id} {host}:{port}@{bus_port} {myself}{role} {primary} 0 0 {config_epoch} connected")
+    let owned = owned_text(&topology.slots_of(node.id));
+    let open = if is_me { open_text(topology) } else { String::new() };
+    format!(
+        "{id} {host}:{port}@{bus_port} {myself}{role}{health} {primary} 0 0 {config_epoch} \
+         {link}{owned}{open}"
+    )
 }
 
 fn owned_text(owned: &SlotSet) -> String {

@@ -1,6 +1,6 @@
 //! CLUSTER on slots: what they hold and who owns them.
 
-use super::cluster;
+use super::{change_topology, cluster};
 use crate::cluster::{SetSlot, Topology};
 use crate::command::Call;
 use crate::error::{Error, ErrorKind};
@@ -61,7 +61,7 @@ pub(super) fn set_slot(call: &mut Call<'_, '_>) -> Outcome {
     };
     call.keys.with_slot(slot, |access| {
         let keys = access.count_in_slot_everywhere(slot);
-        cluster.change_slot(slot, |view| view.set_slot(slot, change, keys))
+        cluster.set_slot(slot, change, keys)
     })?;
     call.out.ok();
     Ok(())
@@ -109,11 +109,25 @@ fn change_slot_ranges(call: &mut Call<'_, '_>, check: Check, change: Change) -> 
 }
 
 fn apply(call: &mut Call<'_, '_>, slots: &[u16], check: Check, change: Change) -> Outcome {
+    change_topology(call, |topology| {
+        check(topology, slots)?;
+        change(topology, slots);
+        Ok(())
+    })?;
+    call.out.ok();
+    Ok(())
+}
+
+pub(super) fn flush_slots(call: &mut Call<'_, '_>) -> Outcome {
     let cluster = cluster(call)?;
-    call.keys.with_all(|_| {
-        cluster.change(|view| {
-            check(&view.topology, slots)?;
-            change(&mut view.topology, slots);
+    let databases = 0..call.keys.keyspace().databases();
+    call.keys.with_all(|keys| {
+        if databases.into_iter().any(|db| keys.count(db) > 0) {
+            return Err(Error::err("DB must be empty to perform CLUSTER FLUSHSLOTS."));
+        }
+        cluster.change_topology(|topology| {
+            let owned: Vec<u16> = topology.slots_of(topology.myself().id).iter().collect();
+            topology.delete_slots(&owned);
             Ok(())
         })
     })?;

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub(crate) mod load;
+
 use bytes::BytesMut;
 use keyslot::resp::{Reply, ReplyDecoder, ReplyLimits, encode_request};
 use std::ffi::OsStr;
@@ -23,7 +25,10 @@ impl Folder {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
         let name = format!("keyslot-server-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        // In memory where there is such a folder: making files durable takes long on a disk.
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let path = parent.join(name);
         std::fs::create_dir_all(&path).expect("the folder can be made");
         Self(path)
     }
@@ -79,9 +84,7 @@ impl Server {
         let start = Instant::now();
         loop {
             if let Ok(stream) = TcpStream::connect(("127.0.0.1", self.port)) {
-                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-                stream.set_nodelay(true).expect("it can be set");
-                return Client { stream, input: BytesMut::new() };
+                return Client::new(stream);
             }
             assert!(start.elapsed() < PATIENCE, "the server does not come up");
             std::thread::sleep(Duration::from_millis(10));
@@ -116,6 +119,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("it can be set");
+        Self { stream, input: BytesMut::new() }
+    }
+
     pub(crate) fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Reply {
         let mut request = Vec::new();
         encode_request(words, &mut request);
