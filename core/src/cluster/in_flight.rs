@@ -5,7 +5,7 @@
 //! lock too.
 
 use crate::keyspace::Key;
-use crate::slot::SlotSet;
+use crate::slot::{SlotScheme, SlotSet};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,7 +15,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     len: AtomicUsize,
-    slots: Mutex<HashMap<u64, u16>>,
+    barred: Mutex<Barred>,
+}
+
+/// What may not be written, each with its slot.
+#[derive(Debug, Default)]
+struct Barred {
+    keys: HashMap<u64, u16>,
+    /// Tags as Codis has them, with all keys that they have and will have.
+    tags: HashMap<Box<[u8]>, u16>,
 }
 
 impl InFlight {
@@ -28,27 +36,51 @@ impl InFlight {
     /// Whether a key may be among them.
     #[inline]
     pub(crate) fn may_hold(&self, key: &Key<'_>) -> bool {
-        self.any() && self.slots.lock().contains_key(&key.hash)
+        self.any() && self.holds(key)
+    }
+
+    #[cold]
+    fn holds(&self, key: &Key<'_>) -> bool {
+        let Barred { keys, tags } = &*self.barred.lock();
+        let tag = SlotScheme::Codis.tag(key.bytes);
+        keys.contains_key(&key.hash) || (!tags.is_empty() && tags.contains_key(tag))
     }
 
     /// Whether a key of these slots is among them.
     pub(crate) fn any_in(&self, slots: &SlotSet) -> bool {
-        self.any() && self.slots.lock().values().any(|&slot| slots.contains(slot))
+        let is_in = |slot: &u16| slots.contains(*slot);
+        self.any() && {
+            let Barred { keys, tags } = &*self.barred.lock();
+            keys.values().any(is_in) || tags.values().any(is_in)
+        }
     }
 
     /// Adds a key. Returns false if it is there already.
     pub(crate) fn enter(&self, key: &Key<'_>) -> bool {
-        let mut slots = self.slots.lock();
-        let is_new = slots.insert(key.hash, key.slot).is_none();
-        self.len.store(slots.len(), Relaxed);
-        is_new
+        self.change(|barred| barred.keys.insert(key.hash, key.slot).is_none())
     }
 
     /// Removes a key.
     pub(crate) fn leave(&self, key: &Key<'_>) {
-        let mut slots = self.slots.lock();
-        slots.remove(&key.hash);
-        self.len.store(slots.len(), Relaxed);
+        self.change(|barred| barred.keys.remove(&key.hash));
+    }
+
+    /// Adds the tag of a key. Returns false if it is there already.
+    pub(crate) fn enter_tag(&self, key: &Key<'_>) -> bool {
+        let tag = SlotScheme::Codis.tag(key.bytes).into();
+        self.change(|barred| barred.tags.insert(tag, key.slot).is_none())
+    }
+
+    /// Removes the tag of a key.
+    pub(crate) fn leave_tag(&self, key: &Key<'_>) {
+        self.change(|barred| barred.tags.remove(SlotScheme::Codis.tag(key.bytes)));
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Barred) -> R) -> R {
+        let mut barred = self.barred.lock();
+        let result = change(&mut barred);
+        self.len.store(barred.keys.len() + barred.tags.len(), Relaxed);
+        result
     }
 }
 
@@ -66,5 +98,16 @@ mod tests {
         assert!(!in_flight.any_in(&SlotSet::from_iter([8u16])));
         in_flight.leave(&key(1, 7));
         assert!(!in_flight.any() && !in_flight.may_hold(&key(1, 7)));
+    }
+
+    #[test]
+    fn a_tag_holds_all_its_keys() {
+        let key = |bytes, hash| Key { bytes, hash, slot: 7, db: 0, held: 0 };
+        let in_flight = InFlight::default();
+        assert!(in_flight.enter_tag(&key(b"{t}1", 1)) && !in_flight.enter_tag(&key(b"{t}2", 2)));
+        assert!(in_flight.may_hold(&key(b"x{t}3", 3)) && !in_flight.may_hold(&key(b"{u}1", 4)));
+        assert!(in_flight.any_in(&SlotSet::from_iter([7u16])));
+        in_flight.leave_tag(&key(b"{t}9", 9));
+        assert!(!in_flight.any());
     }
 }

@@ -9,6 +9,7 @@ mod card;
 mod client;
 mod client_command;
 mod cluster;
+mod codis;
 mod config_command;
 mod connection;
 mod debug;

@@ -469,7 +469,8 @@ fn categories(command: &Command) -> u32 {
 
 fn single_key(flags: u32, specs: &[KeySpec]) -> Option<usize> {
     let [only] = specs else { return None };
-    if flags & (flag::MOVABLEKEYS | flag::BLOCKING) != 0 || !only.is_key() {
+    let waits = flag::BLOCKING | flag::ASKS_PEERS;
+    if flags & (flag::MOVABLEKEYS | waits) != 0 || !only.is_key() {
         return None;
     }
     only.single_place()
@@ -504,6 +505,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::bitmap::COMMANDS],
     &[super::blocking::COMMANDS],
     &[super::cluster::COMMANDS],
+    &super::codis::COMMANDS,
     &[super::connection::COMMANDS],
     &[super::dump::COMMANDS],
     &[super::geo::COMMANDS],

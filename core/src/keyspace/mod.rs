@@ -105,6 +105,10 @@ pub(crate) struct Keyspace {
     journal: Journal,
 }
 
+/// The bits of a hash that are the key's own where the others are its tag's. More bits for the tag
+/// would mean fewer strangers among its keys, and more of a slot with one large tag in one segment.
+const UNTAGGED_MASK: u64 = u64::MAX >> 8;
+
 /// How a keyspace is laid out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
@@ -162,11 +166,31 @@ impl Keyspace {
         Key { bytes, hash: self.hash(bytes), slot: self.scheme.slot(bytes), db: db as u16, held: 0 }
     }
 
+    /// The hash of a key. By Codis's scheme, which moves the keys of a tag together, its top bits are
+    /// those of the tag, if the key has one: keys with the same tag lie in one stretch of the slot's
+    /// order, so that they are found without a list of them.
     #[inline]
     pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
+        let hash = self.plain_hash(bytes);
+        match self.scheme {
+            SlotScheme::Redis => hash,
+            SlotScheme::Codis => self.beside_its_tag(bytes, hash),
+        }
+    }
+
+    #[inline]
+    fn plain_hash(&self, bytes: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(bytes);
         hasher.finish()
+    }
+
+    fn beside_its_tag(&self, bytes: &[u8], hash: u64) -> u64 {
+        let tag = self.scheme.tag(bytes);
+        if tag.len() == bytes.len() {
+            return hash;
+        }
+        hash & UNTAGGED_MASK | self.plain_hash(tag) & !UNTAGGED_MASK
     }
 
     #[inline]

@@ -5,9 +5,9 @@ use super::access::Access;
 use super::change::Changes;
 use super::due::DueKind;
 use super::partition::{ExpiredCounts, is_expired};
-use super::{Key, Partition, Shard};
+use super::{Key, Partition, Shard, UNTAGGED_MASK};
 use crate::slot::SlotFigures;
-use crate::structs::table::POSITION_BITS;
+use crate::structs::table::{POSITION_BITS, position};
 use crate::value::Record;
 use std::cmp::Ordering;
 
@@ -169,6 +169,27 @@ impl Access<'_> {
                 visit(record);
             }
         })
+    }
+
+    /// Visits every key that has the same tag as this one, or the key alone if it has none. Looks at
+    /// the part of the slot in which they lie, a 256th of it.
+    pub(crate) fn walk_tag(&mut self, key: &Key<'_>, mut visit: impl FnMut(&Record)) {
+        const STEP: usize = 128;
+        let scheme = self.keyspace().scheme();
+        let tag = scheme.tag(key.bytes);
+        if tag.len() == key.bytes.len() {
+            return self.peek(key).into_iter().for_each(visit);
+        }
+        let is_of_tag = |other: &[u8]| other.len() > tag.len() && scheme.tag(other) == tag;
+        let end = position(key.hash | UNTAGGED_MASK);
+        let mut next = Some(position(key.hash & !UNTAGGED_MASK));
+        while let Some(from) = next.filter(|&from| from <= end) {
+            next = self.walk_slot(key.db.into(), key.slot, from, STEP, |record| {
+                if is_of_tag(record.key()) {
+                    visit(record);
+                }
+            });
+        }
     }
 
     /// Visits the keys of one slot, expired ones too.
