@@ -54,5 +54,6 @@ pub use command::{
 pub use engine::{Effect, Effects, Engine, EngineOptions, Link, Migration, Session};
 pub use migration::{
     Measure, MigrationEvent, MigrationLimits, MigrationStatus, Mode, Plan, PlanError, PlanMove,
-    PlanNode, PlanOptions, PlanSlot, Transfer,
+    PlanNode, PlanOptions, PlanSlot, SlotAction, SlotActionEvent, SlotActionLimits,
+    SlotActionRecord, SlotActionState, SlotRoute, Transfer,
 };

@@ -10,10 +10,14 @@ mod by_key;
 mod peer;
 mod planner;
 mod request;
+mod slot_action;
 
 pub(crate) use by_key::ByKey;
 pub use planner::{Measure, Plan, PlanError, PlanMove, PlanNode, PlanOptions, PlanSlot, Transfer};
 pub(crate) use request::{RestoreForm, write_restore};
+pub use slot_action::{
+    SlotAction, SlotActionEvent, SlotActionLimits, SlotActionRecord, SlotActionState, SlotRoute,
+};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind};
