@@ -272,3 +272,15 @@ fn threads_never_see_half_of_a_transaction() {
     assert_eq!((count(b"a"), count(b"b")), (Some(b"4000".to_vec()), Some(b"4000".to_vec())));
     assert_eq!(count(b"c"), Some(b"400".to_vec()));
 }
+
+/// A move counts as one change, at its source, and that of its target was told to nobody.
+#[test]
+fn an_element_that_is_moved_changes_the_list_that_it_comes_to() {
+    let engine = Engine::default();
+    let (mut one, mut other) = (engine.session(), engine.session());
+    one.feed(b"RPUSH a 1\r\nRPUSH b 2\r\nWATCH b\r\nMULTI\r\nPING\r\n");
+    one.take_output();
+    other.feed(b"LMOVE a b LEFT LEFT\r\n");
+    one.feed(b"EXEC\r\n");
+    assert_eq!(one.take_output(), b"*-1\r\n");
+}

@@ -61,11 +61,14 @@ pub(in crate::command) fn move_one(
         keys.notify(Event::List, push_event(to), &target);
         false
     } else {
+        let changes = keys.stats.changes;
         keys.change_or_new(&target, list::TAG, list::EMPTY, |record| {
             list::read(record)?;
             push_moved(record, to, &moved, setting);
-            Ok::<_, Error>((0, ()))
+            Ok::<_, Error>((1, ()))
         })?;
+        // A move counts once, at its source.
+        keys.stats.changes = changes;
         keys.notify(Event::List, push_event(to), &target);
         take(keys, &source, from, setting)?
     };
