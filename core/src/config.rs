@@ -230,6 +230,11 @@ impl Config {
         (limit > 0).then_some(limit.max(LEAST))
     }
 
+    /// `tracking-table-max-keys`: keys that are remembered for who keeps copies; zero for no bound.
+    pub(crate) fn tracking_table_keys(&self) -> usize {
+        self.number(const { place("tracking-table-max-keys") }) as usize
+    }
+
     /// `hz`: how often a second a host should call for maintenance.
     pub(crate) fn hz(&self) -> u64 {
         self.number(const { place("hz") }) as u64

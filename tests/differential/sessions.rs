@@ -42,20 +42,39 @@ fn run(ours: &mut Keyslot, theirs: &mut Redis, lines: &[Line]) -> Result<(), (us
     Ok(())
 }
 
-/// What is compared of what one session has to read: its replies and its pushes each in order, since
-/// Redis 7.0 lets a session read its own message before the reply, and 7.2 after it.
-fn comparable(frames: Vec<Frames>) -> Vec<(Vec<String>, Vec<String>)> {
-    let apart = |mut frames: Frames| {
+/// What is compared of what one session has to read: its replies, its pushes, and what it hears of
+/// copies that are out of date, the first two each in order, since Redis 7.0 lets a session read its own message
+/// before the reply, and 7.2 after it.
+fn comparable(frames: Vec<Frames>) -> Vec<[Vec<String>; 3]> {
+    let apart = |frames: Frames| {
+        let (invalid, frames): (Vec<_>, Vec<_>) =
+            frames.into_iter().partition(|frame| frame.contains("invalidate"));
+        let (mut pushes, mut replies): (Vec<_>, Vec<_>) =
+            frames.into_iter().partition(|frame| frame.starts_with("Push"));
         // A message that matches several patterns comes in the order of a table in Redis.
         let is_matched = |frame: &String| frame.contains("Bulk(b\"pmessage\")");
-        for run in frames.chunk_by_mut(|one, other| is_matched(one) && is_matched(other)) {
-            run.sort_unstable();
+        for frames in [&mut pushes, &mut replies] {
+            for run in frames.chunk_by_mut(|one, other| is_matched(one) && is_matched(other)) {
+                run.sort_unstable();
+            }
         }
-        let (pushes, replies): (Vec<_>, Vec<_>) =
-            frames.into_iter().partition(|frame| frame.starts_with("Push"));
-        (replies, pushes)
+        [replies, pushes, each_key(&invalid)]
     };
     frames.into_iter().map(apart).collect()
+}
+
+/// What is said of copies that are out of date, once for each key: Redis tells of all keys that
+/// sessions changed which it served in a turn, and we of those that each of them changed.
+fn each_key(invalid: &[String]) -> Vec<String> {
+    let of_frame = |frame: &String| {
+        let start = frame.rfind("Array([").filter(|&start| start > 0);
+        let (head, keys) = frame.split_at(start.unwrap_or(frame.len()));
+        let keys = keys.trim_start_matches("Array([").split(", ");
+        let lines = keys.map(|key| format!("{head}{}", key.trim_end_matches([']', ')', ' '])));
+        lines.collect::<Vec<_>>()
+    };
+    let each: std::collections::BTreeSet<String> = invalid.iter().flat_map(of_frame).collect();
+    each.into_iter().collect()
 }
 
 #[test]

@@ -282,6 +282,11 @@ impl Cluster {
         self.plain[usize::from(slot)].load(Relaxed)
     }
 
+    /// Whether the node that owns a slot is this one.
+    pub(crate) fn serves(&self, slot: u16) -> bool {
+        self.is_plain(slot) || self.view().topology.is_mine(slot)
+    }
+
     /// How often something was changed that commands are judged by.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Relaxed)

@@ -6,6 +6,7 @@
 
 use super::mailbox::{Mailbox, Post};
 use super::table::{self, Spec};
+use super::tracking::Tracker;
 use super::wait::Waiter;
 use crate::keyspace::Flag;
 use parking_lot::{Mutex, MutexGuard};
@@ -57,6 +58,7 @@ pub(crate) struct Card {
     /// How many keys are watched, and the flag that is raised when one of them changes.
     pub(crate) watch: Mutex<Option<(usize, Flag)>>,
     pub(crate) mailbox: Mailbox,
+    pub(crate) tracker: Tracker,
     input_bytes: AtomicU64,
     output_bytes: AtomicU64,
     reads: AtomicU64,

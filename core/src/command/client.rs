@@ -8,6 +8,7 @@ use super::link::Order;
 use super::pause::Pause;
 use super::pubsub::Subscriptions;
 use super::table::Spec;
+use super::tracking::Mode;
 use super::transaction::{Transaction, Watch};
 use super::wait::{Wait, Waiter};
 use crate::keyspace::Access;
@@ -82,6 +83,8 @@ pub(crate) struct ClientState {
     pub(crate) parked: bool,
     /// Whether the session is shown what is carried out (MONITOR).
     pub(crate) monitors: bool,
+    /// How the session is told that copies of what it read are out of date.
+    pub(crate) tracking: Mode,
     /// Whether a command is tried again that has waited.
     pub(crate) retries: bool,
     /// What the session listens to, if to anything.
@@ -115,6 +118,7 @@ impl Default for ClientState {
             waiter: None,
             parked: false,
             monitors: false,
+            tracking: Mode::default(),
             retries: false,
             subscriptions: None,
             output_over_since_ms: None,
@@ -156,7 +160,10 @@ impl ClientState {
     /// Whether there is something to look at before the next command.
     #[inline]
     pub(crate) fn is_to_pause(&self) -> bool {
-        self.subscriptions.is_some() || self.waiter.is_some() || self.monitors
+        self.subscriptions.is_some()
+            || self.waiter.is_some()
+            || self.monitors
+            || self.tracking.is_on()
     }
 
     /// Notes that a pause holds the session's next command back.
@@ -225,6 +232,14 @@ impl ClientState {
         peer.is_empty() || loopback || is_unix_socket(peer)
     }
 
+    /// Forgets what CLIENT CACHING asked for once the command after it is carried out.
+    pub(crate) fn end_caching(&mut self, words: &[&[u8]]) {
+        let is_client = words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"client"));
+        if self.transaction.is_none() && !is_client {
+            self.tracking.caching = false;
+        }
+    }
+
     /// Whether every command may do its own work and no more. Where this is not so, commands are
     /// looked at one by one.
     #[inline]
@@ -234,6 +249,7 @@ impl ClientState {
             && self.subscriptions.is_none()
             && self.waiter.is_none()
             && !self.monitors
+            && !self.tracking.is_on()
     }
 
     /// Whether others may know of the session beyond its card.
@@ -251,6 +267,7 @@ impl ClientState {
     pub(crate) fn retire(&mut self, env: &Environment, keys: &mut Access<'_>) {
         self.leave_channels(env);
         self.leave_monitors(env);
+        self.end_tracking(env, keys.keyspace());
         self.end_transaction(keys);
     }
 

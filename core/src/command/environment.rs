@@ -13,6 +13,7 @@ use super::pause::Pause;
 use super::pubsub::Channels;
 use super::slow_log::SlowLog;
 use super::stats::{Counter, Stats};
+use super::tracking::Tracking;
 use super::wait::WaitingRoom;
 use crate::cluster::{Cluster, InFlight};
 use crate::config::Config;
@@ -59,6 +60,8 @@ pub(crate) struct Environment {
     pub(crate) users: Users,
     /// Who listens to what.
     pub(crate) channels: Channels,
+    /// Who keeps copies of what it read.
+    pub(crate) tracking: Tracking,
     /// Who is shown what is carried out.
     pub(crate) monitors: Monitors,
     /// Who waits for what.
@@ -106,6 +109,7 @@ impl Environment {
             sessions: Registry::default(),
             users,
             channels: Channels::new(seed),
+            tracking: Tracking::default(),
             monitors: Monitors::default(),
             waiting: WaitingRoom::default(),
             pause: Pause::default(),

@@ -160,7 +160,7 @@ fn clients(report: &mut Report<'_, '_, '_>) {
         ("client_recent_max_input_buffer", input),
         ("client_recent_max_output_buffer", output),
         ("blocked_clients", waiting + env.pause.len()),
-        ("tracking_clients", 0),
+        ("tracking_clients", env.tracking.counts()[0]),
         ("clients_in_timeout_table", timed),
         ("total_blocking_keys", keys),
         ("total_blocking_keys_on_nokey", keys_of_any_type),
@@ -264,6 +264,7 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     report.line("keyspace_hits", env.stats.total(Counter::KeyspaceHits));
     report.line("keyspace_misses", env.stats.total(Counter::KeyspaceMisses));
     let [channels, patterns, shard_channels] = env.channels.counts();
+    let [_, tracked_keys, tracked_items, tracked_prefixes] = env.tracking.counts();
     report.lines([
         ("pubsub_channels", channels),
         ("pubsub_patterns", patterns),
@@ -278,9 +279,9 @@ fn stats(report: &mut Report<'_, '_, '_>) {
         ("active_defrag_key_misses", 0),
         ("total_active_defrag_time", 0),
         ("current_active_defrag_time", 0),
-        ("tracking_total_keys", 0),
-        ("tracking_total_items", 0),
-        ("tracking_total_prefixes", 0),
+        ("tracking_total_keys", tracked_keys),
+        ("tracking_total_items", tracked_items),
+        ("tracking_total_prefixes", tracked_prefixes),
         ("unexpected_error_replies", 0),
     ]);
     report.counter("total_error_replies", &env.stats.errors);

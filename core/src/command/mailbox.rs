@@ -5,6 +5,7 @@
 //! held any more; until then its callback waits in the [`Post`].
 
 use super::pubsub::Message;
+use super::tracking::Invalidation;
 use crate::config::OutputLimit;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -27,6 +28,8 @@ impl fmt::Debug for Waker {
 pub(crate) enum Letter {
     /// A message of a channel that it listens to.
     Message(Arc<Message>),
+    /// Word that copies are out of date.
+    Invalidation(Invalidation),
     /// A line of text about what others do, as it goes out.
     Line(Arc<[u8]>),
     /// The reply to the command in which it waited, as it goes out.
@@ -38,6 +41,7 @@ impl Letter {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Message(message) => message.weight(),
+            Self::Invalidation(word) => word.weight(),
             Self::Line(line) => line.len(),
             Self::Answer(reply) => reply.len(),
         }

@@ -49,6 +49,7 @@ mod string;
 mod stripe;
 pub(crate) mod table;
 mod tally;
+pub(crate) mod tracking;
 mod transaction;
 mod wait;
 mod zset;

@@ -64,7 +64,8 @@ impl ClientState {
 
 /// Answers nothing to a session that looks already.
 fn monitor(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let card = call.client.card.clone().filter(|_| call.client.may_wait);
+    let in_exec = call.client.is_in_exec;
+    let card = call.client.card.clone().filter(|card| card.id != 0 && !in_exec);
     let card = card.ok_or(Error::err("MONITOR isn't allowed for DENY BLOCKING client"))?;
     if !call.client.monitors {
         call.client.monitors = true;

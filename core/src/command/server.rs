@@ -115,6 +115,7 @@ fn flush(call: &mut Call<'_, '_>, databases: std::ops::Range<usize>) -> Result<(
         databases.for_each(|db| {
             keys.flush(db);
         });
+        call.env.invalidate_all(keys.unix_ms());
     });
     if !by_and_by {
         free_all(call);

@@ -253,7 +253,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number("acllog-max-len", 128, 0, LONG, "").engine("Entries in the log of refused calls."),
     Setting::new("notify-keyspace-events", Kind::Events, "")
         .kept("Which events are published, as letters."),
-    number("tracking-table-max-keys", 1_000_000, 0, LONG, "").kept("Keys that tracking remembers."),
+    number("tracking-table-max-keys", 1_000_000, 0, LONG, "").engine("Keys that tracking remembers."),
     number("slowlog-log-slower-than", 10_000, -1, LONG, "us")
         .engine("How long a call takes that goes into the slow log; -1 for none."),
     number("slowlog-max-len", 128, 0, LONG, "").engine("Entries in the slow log."),

@@ -3,6 +3,7 @@
 use super::timing::{Outcome, Round};
 use super::waiting::Deferred;
 use super::{Inner, route};
+use crate::command::tracking::follow;
 use crate::command::{
     AuditEvent, Call, ClientState, Counter, ReplyMode, Sample, is_shown_first, table,
 };
@@ -61,6 +62,7 @@ impl Inner {
                     break;
                 }
                 self.run_alone(client, rest[0], out, &time, &mut round);
+                client.end_caching(rest[0]);
                 rest = &rest[1..];
                 if client.is_to_pause() {
                     break;
@@ -69,6 +71,7 @@ impl Inner {
             }
             let mut access = Access::keys(&self.keyspace, &time, &mut keys);
             access.no_touch = client.no_touch;
+            access.actor = client.id;
             if keys.len() > 1 {
                 access.prefetch(&keys);
             }
@@ -111,6 +114,7 @@ impl Inner {
         let mut round = self.round();
         client.keep_up(&self.env);
         self.run_alone(client, words, out, &time, &mut round);
+        client.end_caching(words);
         client.publish(time.unix_ms());
     }
 
@@ -160,6 +164,7 @@ impl Inner {
             Access::keys(&self.keyspace, time, keys)
         };
         access.no_touch = client.no_touch;
+        access.actor = client.id;
         if keys.len() > 1 {
             access.prefetch(keys);
         }
@@ -307,6 +312,9 @@ impl Inner {
                 Outcome::Failed
             }
         };
+        if call.keys.is_tracked() {
+            follow(call);
+        }
         if is_shown && !is_shown_first(call.spec) {
             self.env.show(call.spec, call.words, call.client, call.time.unix_ms());
         }
@@ -332,6 +340,7 @@ impl Inner {
         self.serve_now(&mut access, time, &mut deferred);
         self.count(&access, commands);
         self.announce(&mut access);
+        self.tell_trackers(&mut access);
         drop(access);
         if !deferred.is_empty() {
             self.serve_deferred(deferred);
@@ -351,6 +360,16 @@ impl Inner {
     ) {
         if !access.changes.awaited.is_empty() {
             self.serve_waiting(access, time, deferred);
+        }
+    }
+
+    /// Tells sessions that keep copies of what changed.
+    #[inline]
+    pub(super) fn tell_trackers(&self, access: &mut Access<'_>) {
+        let changes = &access.changes;
+        if !changes.written.is_empty() || !changes.broadcast.is_empty() {
+            self.env.tell_readers(access);
+            self.env.tell_listeners(access);
         }
     }
 

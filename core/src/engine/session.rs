@@ -358,6 +358,9 @@ impl Session {
         for letter in delivery.letters {
             match letter {
                 Letter::Message(message) => message.write(&mut self.out),
+                Letter::Invalidation(word) => {
+                    word.write(self.client.subscriptions.is_some(), &mut self.out);
+                }
                 Letter::Line(line) => self.out.buffer_mut().extend_from_slice(&line),
                 Letter::Answer(reply) => {
                     if self.client.reply != ReplyMode::Off {

@@ -113,6 +113,7 @@ impl Inner {
         }
         let mut access = plan.lock(self, time);
         access.no_touch = client.no_touch;
+        access.actor = client.id;
         let (keys, watched) = plan.keys.split_at_mut(own_keys);
         // A key whose time is over has changed, though nobody may have met it since.
         watched.iter().for_each(|key| _ = access.contains(key));

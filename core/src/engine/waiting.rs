@@ -153,6 +153,7 @@ impl Inner {
             deferred.append(&mut more);
             self.count(&access, 0);
             self.announce(&mut access);
+            self.tell_trackers(&mut access);
         }
     }
 
@@ -250,14 +251,17 @@ impl Inner {
         }
     }
 
-    /// Tells sessions that wait for keys that are served elsewhere by now, if the cluster has changed.
-    /// The caller holds no lock.
+    /// Tells sessions that wait for keys that are served elsewhere by now, or have read them, if the
+    /// cluster has changed. The caller holds no lock.
     pub(super) fn redirect_waiting(&self) {
         let Some(cluster) = &self.env.cluster else { return };
         let changes = cluster.changes();
         if self.told_changes.swap(changes, Relaxed) == changes {
             return;
         }
+        let now_ms = self.clock.unix_ms();
+        let is_gone = |name: &[u8]| !cluster.serves(self.keyspace.locate(0, name).slot);
+        self.env.invalidate_gone(is_gone, now_ms);
         for waiter in self.env.waiting.all() {
             let time = Moment::new(&*self.clock);
             let words: Vec<&[u8]> = waiter.words.iter().map(Vec::as_slice).collect();

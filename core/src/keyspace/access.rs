@@ -81,6 +81,8 @@ pub(crate) struct Access<'k> {
     time: &'k Moment<'k>,
     /// Whether reads leave the access clock alone.
     pub(crate) no_touch: bool,
+    /// The session that acts; zero if it is none.
+    pub(crate) actor: u64,
     pub(crate) stats: AccessStats,
     /// The classes of events that are listened to.
     pub(super) events: u32,
@@ -100,6 +102,7 @@ impl<'k> Access<'k> {
             held,
             time,
             no_touch: false,
+            actor: 0,
             stats: AccessStats::default(),
             events: keyspace.heard_events(),
             is_of_interest: keyspace.has_interests(),

@@ -66,13 +66,27 @@ pub(crate) struct Changes {
     pub(crate) notices: Vec<Notice>,
     /// Keys that somebody waits for, each once.
     pub(crate) awaited: Vec<Awaited>,
+    /// Names of keys that changed, while clients are told of that (CLIENT TRACKING). Neighbours are
+    /// not the same.
+    pub(crate) written: Vec<Box<[u8]>>,
+    /// Those of which the clients were told that had read them, each with the session that changed
+    /// it; clients that asked for all changes are told later, of many at once.
+    pub(crate) broadcast: Vec<(Box<[u8]>, u64)>,
 }
 
 impl Changes {
     /// Adds what happened after this.
     pub(crate) fn append(&mut self, after: &mut Self) {
         self.notices.append(&mut after.notices);
+        self.written.append(&mut after.written);
+        self.broadcast.append(&mut after.broadcast);
         after.awaited.drain(..).for_each(|awaited| self.note_awaited(awaited.db, &awaited.key));
+    }
+
+    pub(super) fn note_written(&mut self, key: &[u8]) {
+        if self.written.last().is_none_or(|last| **last != *key) {
+            self.written.push(key.into());
+        }
     }
 
     pub(super) fn note_awaited(&mut self, db: u16, key: &[u8]) {
@@ -127,6 +141,9 @@ impl Keyspace {
         };
         if self.is_listened_to() && !matches!(expired, Expired::Members(_)) {
             self.record_now(db, record.key(), now_ms, &[b"DEL", record.key()]);
+        }
+        if self.is_tracked() {
+            changes.note_written(record.key());
         }
         if let Some(interests) = interests {
             interests.tell(db, self.hash(record.key()), record.key(), changes);

@@ -41,7 +41,7 @@ use memory::Gauge;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// A key with everything that follows from its bytes. Made by [`Keyspace::locate`].
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +103,8 @@ pub(crate) struct Keyspace {
     interests: AtomicUsize,
     /// Who wants to know what writes do.
     journal: Journal,
+    /// Whether all changes to keys are noted.
+    tracked: AtomicBool,
 }
 
 /// The bits of a hash that are the key's own where the others are its tag's. More bits for the tag
@@ -142,6 +144,7 @@ impl Keyspace {
             events: AtomicU32::new(0),
             interests: AtomicUsize::new(0),
             journal: Journal::new(slots),
+            tracked: AtomicBool::new(false),
         }
     }
 

@@ -126,6 +126,22 @@ impl Shard {
 pub(super) type SlotOf<'a> = &'a dyn Fn(&[u8]) -> usize;
 
 impl Keyspace {
+    /// Lets all changes to keys be noted, or no longer. Nobody says so twice.
+    pub(crate) fn track(&self, on: bool) {
+        self.tracked.store(on, Relaxed);
+        // Where nobody has an interest, changes are not even looked at.
+        match on {
+            true => self.interests.fetch_add(1, Relaxed),
+            false => self.interests.fetch_sub(1, Relaxed),
+        };
+    }
+
+    /// Whether all changes to keys are noted.
+    #[inline]
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.tracked.load(Relaxed)
+    }
+
     /// Whether anybody wants to know of any key. Exact for keys whose shard is locked.
     #[inline]
     pub(super) fn has_interests(&self) -> bool {
@@ -144,11 +160,26 @@ impl Access<'_> {
 
     #[cold]
     fn tell_now(&mut self, key: &Key<'_>) {
+        if self.keyspace().is_tracked() {
+            self.changes.note_written(key.bytes);
+        }
         let mut changes = std::mem::take(&mut self.changes);
         if let Some(interests) = &self.shard(key).interests {
             interests.tell(key.db, key.hash, key.bytes, &mut changes);
         }
         self.changes = changes;
+    }
+
+    /// Heeds an interest that came up while the locks were held.
+    pub(crate) fn look_for_interests(&mut self) {
+        self.is_of_interest = self.keyspace().has_interests();
+    }
+
+    /// Whether changes to keys are noted for clients that keep copies. Costs a test of a flag that
+    /// was read when the locks were taken.
+    #[inline]
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.is_of_interest && self.keyspace().is_tracked()
     }
 
     /// Lets the flag be raised when the key changes.

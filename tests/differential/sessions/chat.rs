@@ -7,7 +7,8 @@ use std::fmt;
 pub(crate) const SESSIONS: usize = 5;
 const WORKERS: u64 = 3;
 
-/// What one session says.
+/// What one session says. The word `#3` stands for the number that CLIENT ID answers to the session at
+/// place 3.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) session: usize,
@@ -29,7 +30,7 @@ impl fmt::Display for Line {
 const KEYS: [&str; 4] = ["k", "l", "{k}m", "n"];
 /// Keys of lists that sessions wait for.
 const QUEUES: [&str; 3] = ["q", "r", "{q}s"];
-const CHANNELS: [&str; 3] = ["news", "{k}c", "__keyevent@0__:set"];
+const CHANNELS: [&str; 4] = ["news", "{k}c", "__keyevent@0__:set", "__redis__:invalidate"];
 const PATTERNS: [&str; 4] = ["n*", "__key*__:*", "__keyspace@1__:*", "[a-z]ews"];
 
 /// A conversation.
@@ -39,6 +40,12 @@ pub(crate) struct Talk {
     /// Whether sessions wait. Then no databases are exchanged: when that brings several keys at
     /// once, the order in which Redis serves them is that of a table.
     waits: bool,
+    /// Whether sessions keep copies of what they read. None waits then: what Redis tells of all
+    /// changes it tells when it has served everybody whose turn it was.
+    tracks: bool,
+    /// Whether the last session is in a transaction. It does not choose how it tracks there: what it
+    /// hears then of changes before depends in Redis on what others have chosen.
+    queues: bool,
     /// How many entries were added to the stream.
     entries: u64,
 }
@@ -46,16 +53,24 @@ pub(crate) struct Talk {
 impl Talk {
     pub(crate) fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
-        let waits = !chance.one_in(3);
-        Self { chance, waits, entries: 0 }
+        let tracks = chance.one_in(2);
+        let waits = !tracks && !chance.one_in(3);
+        Self { chance, waits, tracks, queues: false, entries: 0 }
     }
 
     pub(crate) fn line(&mut self) -> Line {
+        if self.tracks && self.chance.one_in(3) {
+            return self.tracking();
+        }
         let listener = self.chance.one_in(4);
-        let session = if listener {
+        let session = if listener && self.tracks {
+            // The last one is in transactions then, in which Redis 7.0 puts its own messages.
+            WORKERS
+        } else if listener {
             WORKERS + self.chance.below(SESSIONS as u64 - WORKERS)
         } else {
-            self.chance.below(WORKERS)
+            // The last of the workers keeps copies then, and does nothing else.
+            self.chance.below(WORKERS - u64::from(self.tracks))
         };
         let words = match session {
             _ if listener => self.listening(),
@@ -66,6 +81,61 @@ impl Talk {
         };
         let words: Vec<&str> = words.split(' ').collect();
         Line::new(session as usize, &words)
+    }
+
+    /// What a session says that keeps copies: the last one, which is told of it by pushes, or
+    /// one on whose behalf one of the listeners is told.
+    fn tracking(&mut self) -> Line {
+        let session = if self.chance.one_in(3) { 2 } else { 4 };
+        let choice = match session {
+            4 => self.chance.pick(&[
+                "ON",
+                "ON",
+                "ON NOLOOP",
+                "ON OPTIN",
+                "ON OPTOUT",
+                "ON BCAST",
+                "ON BCAST NOLOOP",
+                "ON BCAST PREFIX k PREFIX n",
+                "ON BCAST PREFIX k PREFIX kk",
+                "OFF",
+                "OFF",
+                "ON x",
+                "ON PREFIX k",
+                "ON REDIRECT 0",
+                "ON REDIRECT x",
+                "x",
+                "ON OPTIN OPTOUT",
+                "ON BCAST OPTIN",
+                "OFF x",
+            ]),
+            _ => self.chance.pick(&[
+                "ON REDIRECT #3",
+                "ON BCAST REDIRECT #3",
+                "ON",
+                "OFF",
+                "ON REDIRECT #3 REDIRECT #4",
+            ]),
+        };
+        let (one, other) = (self.key(), self.key());
+        let words = match self.chance.below(12) {
+            0..=3 if session == 4 && self.queues => "EXEC".to_owned(),
+            0..=3 => format!("CLIENT TRACKING {choice}"),
+            4 => format!("CLIENT CACHING {}", self.chance.pick(&["YES", "NO", "x"])),
+            5 if session == 4 => "CLIENT TRACKINGINFO".to_owned(),
+            5 => "PING".to_owned(),
+            6 => format!("SET {one} own"),
+            7 => format!("MGET {one} {other}"),
+            8 => format!("EXISTS {one} {other}"),
+            9 if session == 4 => self.chance.pick(&["MULTI", "EXEC"]).to_owned(),
+            _ => format!("GET {one}"),
+        };
+        match words.as_str() {
+            "MULTI" => self.queues = true,
+            "EXEC" => self.queues = false,
+            _ => {}
+        }
+        Line::new(session as usize, &words.split(' ').collect::<Vec<_>>())
     }
 
     fn key(&mut self) -> &'static str {

@@ -28,9 +28,14 @@ pub(crate) trait Side {
     fn say(&mut self, line: &Line) -> Result<Vec<Frames>, String>;
 }
 
-fn encode(words: &[String]) -> Vec<u8> {
+fn encode(words: &[String], ids: &[u64]) -> Vec<u8> {
+    let id = |word: &String| {
+        let place = word.strip_prefix('#').and_then(|place| place.parse::<usize>().ok());
+        place.and_then(|place| ids.get(place)).map_or_else(|| word.clone(), u64::to_string)
+    };
+    let words: Vec<String> = words.iter().map(id).collect();
     let mut request = Vec::new();
-    encode_request(words, &mut request);
+    encode_request(&words, &mut request);
     request
 }
 
@@ -52,13 +57,15 @@ fn greetings() -> [Line; 2] {
 /// Sessions with an engine.
 pub(crate) struct Keyslot {
     sessions: Vec<(Session, ReplyDecoder)>,
+    /// One that keeps copies, since what others have read is forgotten when nobody does any more.
+    tracker: Option<Session>,
     /// Which sessions have something to take, in the order in which it came.
     called: Arc<Mutex<VecDeque<usize>>>,
 }
 
 impl Keyslot {
     pub(crate) fn new() -> Self {
-        Self { sessions: Vec::new(), called: Arc::default() }
+        Self { sessions: Vec::new(), tracker: None, called: Arc::default() }
     }
 }
 
@@ -75,13 +82,17 @@ impl Side for Keyslot {
             (session, ReplyDecoder::default())
         };
         self.sessions = (0..SESSIONS).map(open).collect();
+        let mut tracker = engine.session();
+        tracker.feed(b"CLIENT TRACKING ON\r\n");
+        self.tracker = Some(tracker);
         for line in greetings() {
             self.say(&line).expect("keyslot speaks both versions");
         }
     }
 
     fn say(&mut self, line: &Line) -> Result<Vec<Frames>, String> {
-        self.sessions[line.session].0.feed(&encode(&line.words));
+        let ids: Vec<u64> = self.sessions.iter().map(|(session, _)| session.id()).collect();
+        self.sessions[line.session].0.feed(&encode(&line.words, &ids));
         let mut all = vec![Frames::new(); SESSIONS];
         let mut next = Some(line.session);
         // One that has waited goes on with what it said since, in the order of the answers.
@@ -98,6 +109,8 @@ impl Side for Keyslot {
 
 struct Connection {
     stream: UnixStream,
+    /// What CLIENT ID answers.
+    id: u64,
     input: BytesMut,
     decoder: ReplyDecoder,
 }
@@ -119,18 +132,20 @@ impl Connection {
     }
 
     /// Sends a command and waits for its reply.
-    fn ask(&mut self, words: &[&str]) -> Result<(), String> {
+    fn ask(&mut self, words: &[&str]) -> Result<String, String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         self.stream.set_nonblocking(false).map_err(|error| error.to_string())?;
-        self.stream.write_all(&encode(&words)).map_err(|error| error.to_string())?;
+        self.stream.write_all(&encode(&words, &[])).map_err(|error| error.to_string())?;
         let mut piece = [0; 1 << 12];
-        while decode(&mut self.decoder, &mut self.input)?.is_empty() {
+        loop {
+            if let Some(reply) = decode(&mut self.decoder, &mut self.input)?.pop() {
+                return Ok(reply);
+            }
             match self.stream.read(&mut piece).map_err(|error| error.to_string())? {
                 0 => return Err("the connection was closed".to_owned()),
                 len => self.input.extend_from_slice(&piece[..len]),
             }
         }
-        Ok(())
     }
 }
 
@@ -177,11 +192,12 @@ fn connect(socket: &PathBuf) -> Option<Connection> {
     while Instant::now() < deadline {
         if let Ok(stream) = UnixStream::connect(socket) {
             stream.set_read_timeout(Some(PATIENCE)).expect("the patience is not zero");
-            return Some(Connection {
-                stream,
-                input: BytesMut::new(),
-                decoder: ReplyDecoder::default(),
-            });
+            let decoder = ReplyDecoder::default();
+            let mut connection = Connection { stream, id: 0, input: BytesMut::new(), decoder };
+            let answer = connection.ask(&["CLIENT", "ID"]).expect("redis-server is alive");
+            let digits: String = answer.chars().filter(char::is_ascii_digit).collect();
+            connection.id = digits.parse().expect("a number names the connection");
+            return Some(connection);
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -207,9 +223,13 @@ impl Side for Redis {
     /// When a second command has been answered that was sent after the line, the server has dealt
     /// with the line too, and has written all that comes of it.
     fn say(&mut self, line: &Line) -> Result<Vec<Frames>, String> {
+        let ids: Vec<u64> = self.connections.iter().map(|connection| connection.id).collect();
         let connection = &mut self.connections[line.session];
         connection.stream.set_nonblocking(false).map_err(|error| error.to_string())?;
-        connection.stream.write_all(&encode(&line.words)).map_err(|error| error.to_string())?;
+        connection
+            .stream
+            .write_all(&encode(&line.words, &ids))
+            .map_err(|error| error.to_string())?;
         self.control.ask(&["PING"])?;
         self.control.ask(&["PING"])?;
         self.connections.iter_mut().map(Connection::read).collect()

@@ -20,10 +20,24 @@ pub(in crate::command) const CLIENT: Command = Command {
 
 const SUBCOMMANDS: &[Command] = &[
     Command {
+        summary: "Instructs the server whether to track the keys in the next request.",
+        since: "6.0.0",
+        grammar: "mode=(YES | NO)",
+        handler: super::tracking::caching,
+        ..subcommand("caching")
+    },
+    Command {
         summary: "Returns the name of the connection.",
         since: "2.6.9",
         handler: super::getname,
         ..subcommand("getname")
+    },
+    Command {
+        summary: "Returns the client ID to which the connection's tracking notifications are \
+                  redirected.",
+        since: "6.0.0",
+        handler: super::tracking::getredir,
+        ..subcommand("getredir")
     },
     Command { since: "5.0.0", group: Group::Connection, ..Command::HELP },
     Command {
@@ -136,6 +150,21 @@ const SUBCOMMANDS: &[Command] = &[
         ..subcommand("setname")
     },
     Command {
+        summary: "Controls server-assisted client-side caching for the connection.",
+        since: "6.0.0",
+        complexity: "O(1). Some options may introduce additional complexity.",
+        grammar: "status=(ON | OFF) [REDIRECT client-id:integer] [(PREFIX prefix)...] [BCAST] \
+                  [OPTIN] [OPTOUT] [NOLOOP]",
+        handler: super::tracking::tracking,
+        ..subcommand("tracking")
+    },
+    Command {
+        summary: "Returns information about server-assisted client-side caching for the connection.",
+        since: "6.2.0",
+        handler: super::tracking::trackinginfo,
+        ..subcommand("trackinginfo")
+    },
+    Command {
         summary: "Unblocks a client blocked by a blocking command from a different connection.",
         since: "5.0.0",
         complexity: "O(log N) where N is the number of client connections",
@@ -154,8 +183,12 @@ const SUBCOMMANDS: &[Command] = &[
     },
 ];
 
-/// What CLIENT HELP prints of the subcommands that are here.
+/// What CLIENT HELP prints.
 const HELP: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+    "GETREDIR",
+    "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
     "    Return the name of the current connection.",
     "ID",
@@ -198,6 +231,11 @@ const HELP: &[&str] = &[
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",

@@ -2,6 +2,7 @@
 
 use crate::command::card::{Card, Labels, Traffic, mark};
 use crate::command::client::is_unix_socket;
+use crate::command::tracking::option;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The line of one session, without its end.
@@ -49,7 +50,8 @@ pub(super) fn write_line(card: &Card, now_ms: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(middle.as_bytes());
     out.extend_from_slice(if user.is_empty() { b"default" } else { &user });
     let protocol = if marks & mark::RESP3 != 0 { 3 } else { 2 };
-    out.extend_from_slice(format!(" redir=-1 resp={protocol} lib-name=").as_bytes());
+    let redirect = card.tracker.redirect().map_or(-1, |id| id as i64);
+    out.extend_from_slice(format!(" redir={redirect} resp={protocol} lib-name=").as_bytes());
     out.extend_from_slice(&library_name);
     out.extend_from_slice(b" lib-ver=");
     out.extend_from_slice(&library_version);
@@ -64,11 +66,15 @@ pub(super) fn address_or_unknown(address: &str) -> &str {
 
 /// The letters for what a session is, in Redis's order.
 fn flag_letters(card: &Card, marks: usize, peer: &str) -> String {
+    let options = card.tracker.options.load(Relaxed);
     let letters = [
         (marks & mark::MONITOR != 0, 'O'),
         (card.is_listening(), 'P'),
         (card.queued.load(Relaxed) > 0, 'x'),
         (card.is_waiting() || marks & mark::PARKED != 0, 'b'),
+        (options & option::ON != 0, 't'),
+        (card.tracker.is_broken.load(Relaxed), 'R'),
+        (options & option::BCAST != 0, 'B'),
         (card.watching().1, 'd'),
         (marks & mark::CLOSING != 0, 'c'),
         (is_unix_socket(peer), 'U'),

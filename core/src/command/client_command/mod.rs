@@ -3,6 +3,7 @@
 mod entries;
 mod filter;
 mod line;
+mod tracking;
 
 pub(super) use entries::CLIENT;
 pub(super) use line::line;
