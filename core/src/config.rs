@@ -312,6 +312,11 @@ impl Config {
         self.allowed(const { place("enable-debug-command") })
     }
 
+    /// `enable-module-command`: who may call MODULE's subcommands that load and unload.
+    pub(crate) fn modules_allowed(&self) -> Allowed {
+        self.allowed(const { place("enable-module-command") })
+    }
+
     /// `enable-protected-configs`: who may change protected settings.
     pub(crate) fn protected_allowed(&self) -> Allowed {
         self.allowed(const { place("enable-protected-configs") })

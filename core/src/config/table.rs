@@ -247,7 +247,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         .engine("Whether DEBUG may be called: no, yes, or only by local sessions."),
     choice("enable-protected-configs", "no", ALLOWED).fixed()
         .engine("Whether CONFIG SET may change protected settings: no, yes, or local sessions."),
-    choice("enable-module-command", "no", ALLOWED).fixed().kept("Whether MODULE may be called."),
+    choice("enable-module-command", "no", ALLOWED).fixed()
+        .engine("Whether MODULE may load and unload: no, yes, or only for local sessions."),
     text("aclfile", "").fixed().host("File of users."),
     choice("acl-pubsub-default", "resetchannels", CHANNELS).engine("Channels of a new user."),
     number("acllog-max-len", 128, 0, LONG, "").engine("Entries in the log of refused calls."),
