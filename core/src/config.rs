@@ -4,6 +4,7 @@
 //! Numbers lie in atomics, so that reading one costs a load; texts lie behind a lock.
 
 mod kind;
+mod peers;
 mod table;
 mod words;
 
@@ -402,6 +403,11 @@ impl Config {
     /// `acllog-max-len`: entries in the log of refused calls.
     pub(crate) fn acl_log_len(&self) -> usize {
         self.number(const { place("acllog-max-len") }) as usize
+    }
+
+    /// `allowed-peers`: whether a client may come from there.
+    pub(crate) fn allows_peer(&self, peer: &str) -> bool {
+        peers::has(&self.texts.read()[const { place("allowed-peers") }], peer)
     }
 
     /// `managed-profile`: whether ordinary users are kept from administrative commands.

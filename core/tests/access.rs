@@ -483,3 +483,63 @@ fn users_with_a_fault_change_nothing() {
     let refused = say(&mut Engine::default().session(), "ACL LOAD\r\n");
     assert!(refused.starts_with("-ERR This Redis instance is not configured to use an ACL file."));
 }
+
+#[test]
+fn renamed_commands_are_called_by_their_new_names_alone() {
+    let settings = [
+        ("rename-command", "GET fetch"),
+        ("rename-command", "FLUSHALL \"\""),
+        ("user", "u on >p ~* +get"),
+    ];
+    let engine = engine(&settings);
+    let mut session = engine.session();
+    for (command, answer) in [
+        ("GET k", "-ERR unknown command 'GET', with args beginning with: 'k'  "),
+        ("FLUSHALL", "-ERR unknown command 'FLUSHALL', with args beginning with:  "),
+        ("Fetch k", "$-1 "),
+        ("FETCH", "-ERR wrong number of arguments for 'get' command "),
+        ("COMMAND INFO get flushall", "*2 *-1 *-1 "),
+        ("COMMAND LIST FILTERBY PATTERN flusha*", "*0 "),
+        ("COMMAND LIST FILTERBY PATTERN get", "*1 $3 get "),
+        ("COMMAND GETKEYS fetch k", "*1 $1 k "),
+        ("ACL DRYRUN u get k", "-ERR Command 'get' not found "),
+        ("ACL DRYRUN u fetch k", "+OK "),
+        ("ACL SETUSER u +flushall", "+OK "),
+    ] {
+        let said = say(&mut session, &format!("{command}\r\n"));
+        assert!(said == answer || said == answer.replace("*-1", "$-1"), "{command}: {said}");
+    }
+    let many = "SET k v\r\nfetch k\r\nget k\r\nfetch k\r\n";
+    assert!(say(&mut session, many).ends_with("$1 v "));
+    assert_eq!(engine.get(b"k").expect("a string").as_deref(), Some(&b"v"[..]));
+    assert!(
+        engine.execute(&[b"FLUSHALL"]).is_ok(),
+        "the host's calls know commands by their names"
+    );
+}
+
+#[test]
+fn clients_come_from_where_they_may() {
+    let engine = engine(&[("allowed-peers", "10.0.0.0/8 ::1")]);
+    for (peer, is_allowed) in [
+        ("10.1.2.3:4000", true),
+        ("[::1]:4000", true),
+        ("/run/keyslot.socket:0", true),
+        ("11.1.2.3:4000", false),
+        ("[2001:db8::1]:4000", false),
+    ] {
+        let mut session = engine.session();
+        session.set_peer(peer, "10.0.0.1:6379");
+        let refused = "-ERR illegal address ";
+        let said = say(&mut session, "PING\r\n");
+        assert_eq!(said, if is_allowed { "+PONG " } else { refused }, "{peer}");
+        assert_eq!(session.is_closing(), !is_allowed, "{peer}");
+    }
+    let mut session = engine.session();
+    assert!(say(&mut session, "INFO stats\r\n").contains("peer_address_disconnections:2 "));
+    let fault = engine.config_set("allowed-peers", "10.0.0.0/40").expect_err("there are 32 bits");
+    assert!(fault.to_string().contains("argument must be addresses or ranges"), "{fault}");
+    engine.config_set("allowed-peers", "").expect("everybody may come");
+    session.set_peer("11.1.2.3:4000", "10.0.0.1:6379");
+    assert_eq!(say(&mut session, "PING\r\n"), "+PONG ");
+}

@@ -3,6 +3,7 @@
 
 use super::client::ClientState;
 use super::environment::Environment;
+use super::names::Names;
 use super::table::Spec;
 use crate::keyspace::{Access, Event, Key};
 use crate::resp::ReplySink;
@@ -32,6 +33,11 @@ impl<'a> Call<'a, '_> {
     /// The `number`-th key of the command, from zero.
     pub(crate) fn key(&self, number: usize) -> Key<'a> {
         self.located[number]
+    }
+
+    /// By which names the session calls commands.
+    pub(crate) fn names(&self) -> &'a Names {
+        self.env.names(self.client)
     }
 
     /// Notes that something happened to a key, under its name in Redis, such as `lpush`. A handler

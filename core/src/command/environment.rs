@@ -9,6 +9,7 @@ use super::limits::Growth;
 use super::link::Links;
 use super::mailbox::Post;
 use super::monitor::Monitors;
+use super::names::{self, Names};
 use super::pause::Pause;
 use super::pubsub::Channels;
 use super::slow_log::SlowLog;
@@ -58,6 +59,8 @@ pub(crate) struct Environment {
     pub(crate) sessions: Registry,
     /// Who may do what.
     pub(crate) users: Users,
+    /// By which names sessions call commands.
+    names: Names,
     /// Who listens to what.
     pub(crate) channels: Channels,
     /// Who keeps copies of what it read.
@@ -93,6 +96,7 @@ impl Environment {
     pub(crate) fn new(
         config: Config,
         users: Users,
+        names: Names,
         seed: u64,
         cluster: Option<Cluster>,
         now_ms: u64,
@@ -108,6 +112,7 @@ impl Environment {
             links: Links::default(),
             sessions: Registry::default(),
             users,
+            names,
             channels: Channels::new(seed),
             tracking: Tracking::default(),
             monitors: Monitors::default(),
@@ -129,6 +134,13 @@ impl Environment {
         };
         *environment.replication_id.lock() = random_name(!seed ^ now_ms.rotate_left(32));
         environment
+    }
+
+    /// By which names a caller calls commands: a session as the host has renamed them, the host by
+    /// their own.
+    #[inline]
+    pub(crate) fn names(&self, client: &ClientState) -> &Names {
+        if client.id == 0 { &names::OWN } else { &self.names }
     }
 
     /// Lets settings act that were changed, other than those that are read where they count.

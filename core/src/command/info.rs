@@ -291,6 +291,7 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     for (name, counter) in [
         ("client_query_buffer_limit_disconnections", &closings.query_limit_closings),
         ("client_output_buffer_limit_disconnections", &closings.output_limit_closings),
+        ("peer_address_disconnections", &closings.refused_peers),
         ("security_event_disconnections", &closings.foreign_protocol_closings),
         ("acl_access_denied_auth", &closings.refused_passwords),
         ("acl_access_denied_cmd", &closings.denied_commands),

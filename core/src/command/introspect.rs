@@ -6,8 +6,8 @@ mod info;
 use super::call::Call;
 use super::glob;
 use super::key_spec::{KeyPlace, KeySpec};
-use super::lookup::{by_name, find};
-use super::table::{Command, Group, Spec, category, flag, key_use, specs};
+use super::names::Names;
+use super::table::{Command, Group, Spec, category, flag, key_use};
 use crate::error::Error;
 use crate::resp::ReplySink;
 
@@ -113,12 +113,13 @@ const HELP: &[&str] = &[
 ];
 
 fn command(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    info::write_all(call.out, specs());
+    let specs = call.names().specs();
+    info::write_all(call.out, &specs);
     Ok(())
 }
 
 fn count(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.out.integer(specs().len() as i64);
+    call.out.integer(call.names().specs().len() as i64);
     Ok(())
 }
 
@@ -129,7 +130,7 @@ fn info(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     call.out.array(names.len());
     for name in names {
-        match by_name(name) {
+        match call.names().by_name(name) {
             Some(spec) => info::write(call.out, spec),
             None => call.out.null(),
         }
@@ -140,9 +141,11 @@ fn info(call: &mut Call<'_, '_>) -> Result<(), Error> {
 fn docs(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let names = &call.words[2..];
     if names.is_empty() {
-        docs::write_all(call.out, specs().iter());
+        let specs = call.names().specs();
+        docs::write_all(call.out, specs.into_iter());
     } else {
-        let found: Vec<&Spec> = names.iter().filter_map(|name| by_name(name)).collect();
+        let found: Vec<&Spec> =
+            names.iter().filter_map(|name| call.names().by_name(name)).collect();
         docs::write_all(call.out, found.into_iter());
     }
     Ok(())
@@ -192,7 +195,8 @@ impl<'a> Filter<'a> {
 
 fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let filter = Filter::parse(&call.words[2..])?;
-    let all = specs().iter().flat_map(|spec| std::iter::once(spec).chain(&spec.subcommands));
+    let all = call.names().specs().into_iter();
+    let all = all.flat_map(|spec| std::iter::once(spec).chain(&spec.subcommands));
     let admitted: Vec<&Spec> = all.filter(|spec| filter.admits(spec)).collect();
     call.out.array(admitted.len());
     admitted.iter().for_each(|spec| call.out.bulk(spec.name.as_bytes()));
@@ -201,7 +205,7 @@ fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn getkeys(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let words = &call.words[2..];
-    let keys = keys_of(words)?;
+    let keys = keys_of(call.names(), words)?;
     call.out.array(keys.len());
     keys.iter().for_each(|key| call.out.bulk(words[key.place]));
     Ok(())
@@ -209,7 +213,7 @@ fn getkeys(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn getkeysandflags(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let words = &call.words[2..];
-    let keys = keys_of(words)?;
+    let keys = keys_of(call.names(), words)?;
     call.out.array(keys.len());
     for key in keys {
         call.out.array(2);
@@ -219,8 +223,8 @@ fn getkeysandflags(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn keys_of(words: &[&[u8]]) -> Result<Vec<KeyPlace>, Error> {
-    let spec = find(words).ok_or(Error::err("Invalid command specified"))?;
+fn keys_of(names: &Names, words: &[&[u8]]) -> Result<Vec<KeyPlace>, Error> {
+    let spec = names.find(words).ok_or(Error::err("Invalid command specified"))?;
     if !spec.key_specs.iter().any(KeySpec::is_key) {
         return Err(Error::err("The command has no key arguments"));
     }

@@ -13,7 +13,7 @@ pub(crate) fn lookup(words: &[&[u8]]) -> Result<&'static Spec, Error> {
     match find(words) {
         Some(spec) if spec.takes(words.len()) => Ok(spec),
         Some(spec) => Err(Error::arity(&spec.name)),
-        None => Err(unknown(words)),
+        None => Err(unknown(words, index().find(words[0]).is_some())),
     }
 }
 
@@ -37,18 +37,25 @@ pub(crate) fn by_name(name: &[u8]) -> Option<&'static Spec> {
     }
 }
 
-fn subcommand(spec: &'static Spec, word: &[u8]) -> Option<&'static Spec> {
+pub(super) fn subcommand(spec: &'static Spec, word: &[u8]) -> Option<&'static Spec> {
     let same = |one: &&Spec| one.command.name.as_bytes().eq_ignore_ascii_case(word);
     spec.subcommands.iter().find(same)
+}
+
+/// Finds a command, without its subcommands, by its name.
+pub(super) fn top(name: &[u8]) -> Option<&'static Spec> {
+    index().find(name)
 }
 
 /// The longest part of a request that an error repeats.
 const ECHO_BYTES_MAX: usize = 128;
 
+/// The error of words that ask for no command, or for none of the subcommands of one that has
+/// some.
 #[cold]
-fn unknown(words: &[&[u8]]) -> Error {
+pub(super) fn unknown(words: &[&[u8]], is_container: bool) -> Error {
     let mut text;
-    if index().find(words[0]).is_some() {
+    if is_container {
         text = b"unknown subcommand '".to_vec();
         text.extend(printed(words[1], ECHO_BYTES_MAX));
         text.extend(b"'. Try ");

@@ -59,6 +59,8 @@ pub(crate) struct Stats {
     pub(crate) rejected_sessions: AtomicU64,
     /// Sessions closed since all together took too much memory.
     pub(crate) evicted_clients: AtomicU64,
+    /// Sessions closed since their peers are not among those that are allowed.
+    pub(crate) refused_peers: AtomicU64,
     /// Sessions closed since they spoke HTTP, which is what an attack through a browser does.
     pub(crate) foreign_protocol_closings: AtomicU64,
     errors_by_prefix: Mutex<ErrorCounts>,
@@ -166,6 +168,7 @@ impl Stats {
             output_limit_closings,
             rejected_sessions,
             evicted_clients,
+            refused_peers,
             foreign_protocol_closings,
             errors_by_prefix,
             rates,
@@ -187,6 +190,7 @@ impl Stats {
             output_limit_closings,
             rejected_sessions,
             evicted_clients,
+            refused_peers,
             foreign_protocol_closings,
         ];
         counters.into_iter().for_each(|counter| counter.store(0, Relaxed));

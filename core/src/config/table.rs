@@ -2,7 +2,7 @@
 //! Redis 7.2. How a text becomes a value is `kind`'s.
 
 use super::kind::Kind;
-use super::words;
+use super::{peers, words};
 
 /// Who acts on a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,6 +239,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     // Sessions: who may do what, and what they hear of.
     Setting::new("requirepass", Kind::Secret, "")
         .engine("Password of the default user; none if empty. Kept and answered as its digest."),
+    Setting::new("allowed-peers", Kind::Words { default: "", normalize: peers::normalize }, "")
+        .protected().engine("Addresses and ranges that clients may come from; all if empty."),
     flag("managed-profile", false).protected()
         .engine("Whether users are kept from commands that COMMAND INFO marks as admin."),
     text("managed-administrators", "").protected()

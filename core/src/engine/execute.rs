@@ -43,10 +43,11 @@ impl Inner {
             client.keep_up(&self.env);
             let mut specs: SmallVec<[&'static Spec; BATCH]> = SmallVec::new();
             let mut keys: SmallVec<[Key<'_>; BATCH]> = SmallVec::new();
+            let names = self.env.names(client);
             let is_plain = client.is_plain() && !self.env.pause.is_set();
             let batch_len = if is_plain { BATCH } else { 0 };
             for words in rest.iter().take(batch_len) {
-                let Ok(spec) = table::lookup(words) else { break };
+                let Ok(spec) = names.lookup(words) else { break };
                 let Some(place) = spec.single_key() else { break };
                 if client.identity.check(spec, words).is_err() {
                     break;
@@ -126,7 +127,7 @@ impl Inner {
         time: &'a Moment<'a>,
         round: &mut Round<'a, '_>,
     ) {
-        let spec = table::lookup(words);
+        let spec = self.env.names(client).lookup(words);
         let spec = match spec.and_then(|spec| self.admit(client, spec, words, time)) {
             Ok(spec) => spec,
             Err(error) => return self.refuse(client, words, error, out, time),
@@ -197,7 +198,7 @@ impl Inner {
     /// Whether a pause holds a command back that would be carried out otherwise.
     #[cold]
     fn is_held_back(&self, client: &ClientState, words: Words<'_>, time: &Moment<'_>) -> bool {
-        let Ok(spec) = table::lookup(words) else { return false };
+        let Ok(spec) = self.env.names(client).lookup(words) else { return false };
         let is_known = client.identity.authenticated || spec.flags & flag::NO_AUTH != 0;
         let is_free = !client.only_listens() || is_for_listeners(spec);
         if !(is_known && is_free && client.identity.check(spec, words).is_ok()) {
@@ -239,7 +240,7 @@ impl Inner {
         time: &Moment<'_>,
     ) {
         client.asking = false;
-        if let Some(spec) = table::find(words) {
+        if let Some(spec) = self.env.names(client).find(words) {
             self.env.stats.commands.reject(spec);
         }
         if [&b"post"[..], b"host:"].iter().any(|name| words[0].eq_ignore_ascii_case(name)) {

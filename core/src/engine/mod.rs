@@ -20,7 +20,9 @@ pub use migration::Migration;
 pub use session::Session;
 
 use crate::cluster::{Cluster, Topology, TopologyStore};
-use crate::command::{AclStore, AuditSink, ClientState, Counter, Environment, HostFigures, Users};
+use crate::command::{
+    AclStore, AuditSink, ClientState, Counter, Environment, HostFigures, Names, Users,
+};
 use crate::config::{Authority, Config};
 use crate::error::Error;
 use crate::keyspace::{Access, Changes, ExpiredCounts, Keyspace, Layout};
@@ -56,7 +58,8 @@ pub struct EngineOptions {
     pub topology_store: Option<Arc<dyn TopologyStore>>,
     /// Settings by their CONFIG names, applied in order. Default: none changed. As in a
     /// configuration file, `user` with a value such as `alice on >secret ~* +@all` declares a user,
-    /// and may be there more than once.
+    /// and `rename-command` with `CONFIG other` or `CONFIG ""` renames a command for sessions or takes
+    /// it from them. Both may be there more than once.
     pub settings: Vec<(String, String)>,
     /// What the passwords of ACL GENPASS are made from. A host that faces strangers takes it from
     /// the operating system's source of chance: what follows from a seed of 64 bits can be guessed.
@@ -128,9 +131,15 @@ impl Engine {
         if options.cluster.is_some() {
             settings.push(("cluster-enabled".to_owned(), "yes".to_owned()));
         }
-        let (declared, rest): (Vec<_>, Vec<_>) =
-            options.settings.into_iter().partition(|(name, _)| name.eq_ignore_ascii_case("user"));
-        settings.extend(rest);
+        let (mut declared, mut renamed) = (Vec::new(), Vec::new());
+        for (name, value) in options.settings {
+            match name.to_ascii_lowercase().as_str() {
+                "user" => declared.push(value),
+                "rename-command" => renamed.push(value),
+                _ => settings.push((name, value)),
+            }
+        }
+        let names = Names::new(renamed.iter().map(String::as_str))?;
         let config = Config::with(&settings)?;
         let keyspace = Keyspace::new(Layout {
             scheme: options.scheme,
@@ -147,8 +156,8 @@ impl Engine {
         let users = Users::new(options.secret, options.seed, options.acl_store);
         users.audit.set_sink(options.audit);
         let footprint = keyspace.footprint();
-        let env = Environment::new(config, users, options.seed, cluster, now_ms, footprint);
-        env.declare_users(declared.iter().map(|(_, line)| line.as_str()))?;
+        let env = Environment::new(config, users, names, options.seed, cluster, now_ms, footprint);
+        env.declare_users(declared.iter().map(String::as_str))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 keyspace,

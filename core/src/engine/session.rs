@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::execute::BATCH;
-use crate::command::{ClientState, Identity, Letter, ReplyMode, Waker};
+use crate::command::{AuditEvent, ClientState, Identity, Letter, ReplyMode, Waker, is_unix_socket};
 use crate::error::Error;
 use crate::resp::{
     Encoder, Parsed, Protocol, Reply, ReplyDecoder, ReplySink, RequestLimits, RequestParser,
@@ -35,6 +35,7 @@ pub struct Session {
     footprint: usize,
 }
 
+const ILLEGAL_ADDRESS: Error = Error::err("illegal address");
 const TOO_MANY: Error = Error::err("max number of clients reached");
 
 /// Unfinished input that a stranger may keep, in bytes.
@@ -99,10 +100,21 @@ impl Session {
 
     /// Says where the client is and where it came to, as `ip:port`, or `path:0` of a Unix socket.
     /// CLIENT LIST shows it. A session of which it is not said counts as local.
+    ///
+    /// If `allowed-peers` does not name a peer with an address, that is written to the output and
+    /// closes the session.
     pub fn set_peer(&mut self, peer: &str, local: &str) {
         let mut labels = self.client.labels();
         peer.clone_into(&mut labels.peer);
         local.clone_into(&mut labels.local);
+        drop(labels);
+        let env = &self.engine.inner.env;
+        if !self.client.closing && !is_unix_socket(peer) && !env.config.allows_peer(peer) {
+            env.stats.refused_peers.fetch_add(1, Relaxed);
+            env.users.audit.tell(&self.client, &AuditEvent::PeerRefused);
+            self.out.error(&ILLEGAL_ADDRESS);
+            self.client.closing = true;
+        }
     }
 
     /// Says whom to call when others have something for this session: the host shall then soon call

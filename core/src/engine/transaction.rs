@@ -4,7 +4,7 @@
 use super::execute::Words;
 use super::timing::Outcome;
 use super::{Engine, Inner, Session, route};
-use crate::command::table::{self, Spec, flag};
+use crate::command::table::{Spec, flag};
 use crate::command::{Call, ClientState, Transaction};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
@@ -199,7 +199,7 @@ impl Inner {
         if let Some(transaction) = &mut client.transaction {
             transaction.is_broken = true;
         }
-        if table::find(words).is_none_or(|spec| &*spec.name != "exec") {
+        if self.env.names(client).find(words).is_none_or(|spec| &*spec.name != "exec") {
             return error;
         }
         client.end_transaction(&mut Access::nothing(&self.keyspace, time));

@@ -6,6 +6,7 @@ mod figures;
 mod links;
 mod options;
 mod serve;
+mod users;
 
 use keyslot::time::SystemClock;
 use keyslot::{Engine, EngineOptions};
@@ -46,6 +47,8 @@ fn run(options: Options) -> Result<(), String> {
         databases: options.databases,
         seed: options.seed,
         settings: options.all_settings(),
+        secret: Some(users::secret()?),
+        acl_store: options.acl_file.clone().map(users::store),
         ..EngineOptions::default()
     });
     let engine = engine.map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 pub(crate) const USAGE: &str = "\
 usage: keyslot-server [--port N] [--bind ADDRESS] [--unixsocket PATH] [--shards N]
                       [--databases N] [--seed N] [--cluster FILE] [--node-id ID]
-                      [--announce-host HOST] [--NAME VALUE]...
+                      [--announce-host HOST] [--aclfile PATH] [--NAME VALUE]...
   --port N           TCP port on loopback; 0 for none (default 6379)
   --bind ADDRESS     loopback address to listen on (default 127.0.0.1)
   --unixsocket PATH  a unix socket to listen on as well
@@ -16,6 +16,7 @@ usage: keyslot-server [--port N] [--bind ADDRESS] [--unixsocket PATH] [--shards 
                      share it and meet by CLUSTER MEET
   --node-id ID       the node's name (default: the one that its address had, or by chance)
   --announce-host HOST  where clients find the node (default: --bind)
+  --aclfile PATH     file of users, which has to be there
   --NAME VALUE       any CONFIG name with its value
 ";
 
@@ -31,6 +32,7 @@ pub(crate) struct Options {
     pub(crate) cluster: Option<PathBuf>,
     pub(crate) node_id: Option<String>,
     pub(crate) announce_host: Option<String>,
+    pub(crate) acl_file: Option<PathBuf>,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) help: bool,
 }
@@ -48,6 +50,7 @@ impl Default for Options {
             cluster: None,
             node_id: None,
             announce_host: None,
+            acl_file: None,
             settings: Vec::new(),
             help: false,
         }
@@ -80,6 +83,9 @@ impl Options {
         if let Some(path) = &self.unix_socket {
             settings.push(("unixsocket".to_owned(), path.display().to_string()));
         }
+        if let Some(path) = &self.acl_file {
+            settings.push(("aclfile".to_owned(), path.display().to_string()));
+        }
         settings.extend(self.settings.iter().cloned());
         settings
     }
@@ -95,6 +101,7 @@ impl Options {
             "node-id" => self.node_id = Some(value),
             "announce-host" => self.announce_host = Some(value),
             "seed" => self.seed = number(name, &value)?,
+            "aclfile" => self.acl_file = Some(PathBuf::from(value)),
             _ => self.settings.push((name.to_owned(), value)),
         }
         Ok(())

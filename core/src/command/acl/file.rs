@@ -1,8 +1,9 @@
 //! Users as the lines of a file. The core reads and writes no files: a host gives and takes the text.
 
-use super::rule::{Refusal, has_spaces, join_selectors, split_arguments};
+use super::rule::{Refusal, has_spaces, join_selectors};
 use super::user::User;
 use crate::command::environment::Environment;
+use crate::command::quoted::split_arguments;
 use crate::error::{Error, ErrorKind};
 use std::sync::Arc;
 

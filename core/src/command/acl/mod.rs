@@ -21,7 +21,6 @@ pub(crate) use users::Users;
 use super::call::Call;
 use super::card::Card;
 use super::environment::Environment;
-use super::lookup::find;
 use super::table::{category, specs};
 use crate::error::Error;
 use crate::resp::ReplySink;
@@ -179,7 +178,7 @@ fn dryrun(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (name, words) = (call.words[2], &call.words[3..]);
     let user = call.env.users.find(name);
     let user = user.ok_or_else(|| Error::repeating("User '", name, "' not found"))?;
-    let spec = find(words);
+    let spec = call.names().find(words);
     let spec = spec.ok_or_else(|| Error::repeating("Command '", words[0], "' not found"))?;
     if !spec.takes(words.len()) {
         return Err(Error::arity(&spec.name));

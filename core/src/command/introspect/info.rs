@@ -5,7 +5,7 @@ use super::super::table::{Spec, category, flag, key_use};
 use super::{names, write_names};
 use crate::resp::ReplySink;
 
-pub(super) fn write_all(out: &mut dyn ReplySink, specs: &[Spec]) {
+pub(super) fn write_all(out: &mut dyn ReplySink, specs: &[&Spec]) {
     out.array(specs.len());
     specs.iter().for_each(|spec| write(out, spec));
 }
@@ -28,7 +28,7 @@ pub(super) fn write(out: &mut dyn ReplySink, spec: &Spec) {
     if spec.subcommands.is_empty() {
         out.set(0);
     } else {
-        write_all(out, &spec.subcommands);
+        write_all(out, &spec.subcommands.iter().collect::<Vec<_>>());
     }
 }
 
