@@ -615,6 +615,24 @@ enum keyslot_status keyslot_engine_config_get(const struct keyslot_engine *engin
                                               struct keyslot_error *error);
 
 /**
+ * Puts into `value` a figure of the engine by its name, such as `keyspace_hits`,
+ * `used_memory_bytes` or `connected_clients`: those that `keyslot_engine_open_metrics` prints
+ * without labels, without `keyslot_` and `_total`. Looks at each lock of the engine once.
+ */
+enum keyslot_status keyslot_engine_figure(const struct keyslot_engine *engine,
+                                          const char *name,
+                                          double *value,
+                                          struct keyslot_error *error);
+
+/**
+ * Puts into `text` all figures of the engine as a monitoring system reads them, in the format of
+ * OpenMetrics 1.0; free it with `keyslot_bytes_free`.
+ */
+enum keyslot_status keyslot_engine_open_metrics(const struct keyslot_engine *engine,
+                                                struct keyslot_bytes *text,
+                                                struct keyslot_error *error);
+
+/**
  * The version of the library, such as `0.1.0`. The text lives as long as the library.
  */
 const char *keyslot_version(void);

@@ -412,6 +412,22 @@ public:
         detail::call(keyslot_engine_config_set, get(), name.c_str(), value.c_str());
     }
 
+    /// A figure of the engine by its name, such as `keyspace_hits`.
+    double figure(const std::string &name) const
+    {
+        double value = 0;
+        detail::call(keyslot_engine_figure, get(), name.c_str(), &value);
+        return value;
+    }
+
+    /// All figures as a monitoring system reads them, in the format of OpenMetrics 1.0.
+    std::string open_metrics() const
+    {
+        keyslot_bytes text;
+        detail::call(keyslot_engine_open_metrics, get(), &text);
+        return copy_and_free(&text).value_or(std::string());
+    }
+
     /// Opens a session, which may outlive this object.
     inline keyslot::session session() const;
 

@@ -24,6 +24,7 @@ mod algebra;
 mod expire;
 mod growth;
 mod hiredis;
+mod idle_features;
 mod lazyfree;
 mod measure;
 mod memory;
@@ -50,6 +51,11 @@ const SCENARIOS: &[Scenario] = &[
     ("get", "typed GET, one at a time, beside DashMap and kevy-embedded", point::get),
     ("set", "typed SET, one at a time, beside DashMap and kevy-embedded", point::set),
     ("pipeline", "RESP in and out, 64 commands a feed, beside hashbrown and redis", pipeline::run),
+    (
+        "idle_features",
+        "the pipeline with all that could look at it, beside the same turned off",
+        idle_features::run,
+    ),
     ("threads", "the pipeline on two threads beside one", threads::run),
     ("memory", "resident bytes of keys and of collections, beside redis and kevy", memory::run),
     (

@@ -49,7 +49,8 @@ pub mod time;
 mod value;
 
 pub use command::{
-    AclStore, AuditEvent, AuditOrigin, AuditSink, HostFigures, LatencySample, SlowCall,
+    AclStore, AuditEvent, AuditOrigin, AuditSink, CommandFigures, DatabaseFigures, Figures,
+    HostFigures, LatencySample, Metric, MetricKind, SlowCall,
 };
 pub use engine::{Effect, Effects, Engine, EngineOptions, Link, Migration, Session};
 pub use migration::{

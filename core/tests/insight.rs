@@ -317,3 +317,100 @@ fn the_monitor_notes_what_takes_long() {
     assert_eq!(say(&mut session, "LATENCY RESET"), ":2\r\n");
     assert_eq!(say(&mut session, "LATENCY LATEST"), "*0\r\n");
 }
+
+#[test]
+fn figures_are_those_of_info() {
+    let (engine, _) = engine(10, &[("maxmemory", "1gb")]);
+    let mut session = engine.session();
+    say(
+        &mut session,
+        "SET k v EX 10\r\nGET k\r\nGET none\r\nLPUSH k v\r\nHGET\r\nSELECT 3\r\nSET q v",
+    );
+    let figures = engine.figures();
+    assert_eq!((figures.sessions, figures.sessions_opened, figures.sessions_max), (1, 1, 10_000));
+    assert_eq!((figures.keyspace_hits, figures.keyspace_misses), (1, 1));
+    assert_eq!(figures.hit_rate(), Some(0.5));
+    assert_eq!(
+        (figures.error_replies, &figures.errors[..]),
+        (2, &[("ERR".to_owned(), 1), ("WRONGTYPE".to_owned(), 1)][..])
+    );
+    assert_eq!(figures.memory_max_bytes, 1 << 30);
+    assert!(figures.memory_bytes >= figures.memory_dataset_bytes);
+    assert!(figures.memory_dataset_bytes > 0);
+    let databases: Vec<_> =
+        figures.databases.iter().map(|it| (it.database, it.keys, it.expiring_keys)).collect();
+    assert_eq!(databases, [(0, 1, 1), (3, 1, 0)]);
+    let get = figures.commands.iter().find(|command| command.name == "get").unwrap();
+    assert_eq!((get.calls, get.rejected, get.failed), (2, 0, 0));
+    let hget = figures.commands.iter().find(|command| command.name == "hget").unwrap();
+    assert_eq!((hget.calls, hget.rejected), (0, 1));
+    let info = info(&mut session, "stats");
+    let total = format!("total_commands_processed:{}", figures.commands_processed);
+    assert!(info.contains(&total), "{total} in {info:?}");
+}
+
+/// A sample of OpenMetrics: its name, its labels as they stand, its value.
+fn parse_sample(line: &str) -> (&str, &str, f64) {
+    let (rest, value) = line.rsplit_once(' ').expect("a sample has a value");
+    let (name, labels) = rest.split_once('{').map_or((rest, ""), |(name, rest)| {
+        (name, rest.strip_suffix('}').expect("labels end with a brace"))
+    });
+    (name, labels, value.parse().expect("a value is a number"))
+}
+
+/// Reads a text by the rules of OpenMetrics 1.0: every family begins with its type, once, and holds
+/// only samples with the suffixes of that type; the text ends with its end.
+fn parse(text: &str) -> Vec<(&str, &str, f64)> {
+    let body = text.strip_suffix("# EOF\n").expect("the text ends with its end");
+    let (mut samples, mut families) = (Vec::new(), Vec::new());
+    let (mut family, mut kind) = ("", "");
+    for line in body.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            family = help.split(' ').next().unwrap();
+            assert!(!families.contains(&family), "{family} comes twice");
+            families.push(family);
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, of_type) = rest.split_once(' ').unwrap();
+            assert_eq!(name, family);
+            kind = of_type;
+        } else if let Some(rest) = line.strip_prefix("# UNIT ") {
+            let (name, unit) = rest.split_once(' ').unwrap();
+            assert!(name == family && name.ends_with(unit), "{line}");
+        } else {
+            let (name, labels, value) = parse_sample(line);
+            let suffix = name.strip_prefix(family).expect("a sample belongs to its family");
+            let suffixes: &[&str] = match kind {
+                "counter" => &["_total"],
+                "gauge" => &[""],
+                "summary" => &["", "_count", "_sum"],
+                other => panic!("a type {other}"),
+            };
+            assert!(suffixes.contains(&suffix), "{line}");
+            samples.push((name, labels, value));
+        }
+    }
+    samples
+}
+
+#[test]
+fn figures_are_printed_for_monitoring_systems() {
+    let (engine, _) = engine(10, &[]);
+    let mut session = engine.session();
+    say(&mut session, "SET k v EX 10\r\nGET k\r\nGET none");
+    say(&mut session, "LPUSH k v");
+    let mut text = String::new();
+    engine.open_metrics(&mut text);
+    let samples = parse(&text);
+    for expected in [
+        ("keyslot_connected_clients", "", 1.0),
+        ("keyslot_keyspace_hits_total", "", 1.0),
+        ("keyslot_database_expiring_keys", "db=\"0\"", 1.0),
+        ("keyslot_command_calls_total", "command=\"get\"", 2.0),
+        ("keyslot_command_failed_calls_total", "command=\"lpush\"", 1.0),
+        ("keyslot_command_duration_seconds_count", "command=\"set\"", 1.0),
+        ("keyslot_command_duration_seconds", "command=\"lpush\",quantile=\"0.5\"", 0.000_010_047),
+        ("keyslot_errors_total", "prefix=\"WRONGTYPE\"", 1.0),
+    ] {
+        assert!(samples.contains(&expected), "{expected:?} in {text}");
+    }
+}

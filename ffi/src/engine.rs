@@ -1,6 +1,6 @@
 //! Engines, their settings, and the work a host gives them time for.
 
-use crate::boundary::{ErrorInfo, answer, deliver, guard, offer, require, shared, text};
+use crate::boundary::{ErrorInfo, Refusal, answer, deliver, guard, offer, require, shared, text};
 use crate::options::Options;
 use crate::status::Status;
 use crate::typed::Bytes;
@@ -138,6 +138,53 @@ pub unsafe extern "C" fn keyslot_engine_config_get(
     unsafe {
         offer(value, Bytes::NONE);
         answer(error, get)
+    }
+}
+
+/// Puts into `value` a figure of the engine by its name, such as `keyspace_hits`,
+/// `used_memory_bytes` or `connected_clients`: those that `keyslot_engine_open_metrics` prints
+/// without labels, without `keyslot_` and `_total`. Looks at each lock of the engine once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyslot_engine_figure(
+    engine: *const Engine,
+    name: *const c_char,
+    value: *mut f64,
+    error: *mut ErrorInfo,
+) -> Status {
+    let look = || {
+        require(value, "value")?;
+        // SAFETY: null or an engine that lives; null or a text that ends at its NUL.
+        let (engine, name) = unsafe { (shared(engine, "engine")?, text(name, "name")?) };
+        let found = engine.0.figures().get(name);
+        let found =
+            found.ok_or_else(|| Refusal::argument(format!("no figure is named '{name}'")))?;
+        // SAFETY: room for a number.
+        unsafe { deliver(value, "value", found) }
+    };
+    // SAFETY: null or room for an error.
+    unsafe { answer(error, look) }
+}
+
+/// Puts into `text` all figures of the engine as a monitoring system reads them, in the format of
+/// OpenMetrics 1.0; free it with `keyslot_bytes_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyslot_engine_open_metrics(
+    engine: *const Engine,
+    text: *mut Bytes,
+    error: *mut ErrorInfo,
+) -> Status {
+    let print = || {
+        require(text, "text")?;
+        let mut printed = String::new();
+        // SAFETY: null or an engine that lives.
+        unsafe { shared(engine, "engine") }?.0.open_metrics(&mut printed);
+        // SAFETY: room for bytes.
+        unsafe { deliver(text, "text", Bytes::new(printed.into())) }
+    };
+    // SAFETY: `text` is null or room for bytes, `error` is null or room for an error.
+    unsafe {
+        offer(text, Bytes::NONE);
+        answer(error, print)
     }
 }
 

@@ -35,8 +35,9 @@ pub use command::{
     keyslot_session_command_format,
 };
 pub use engine::{
-    Engine, keyslot_engine_config_get, keyslot_engine_config_set, keyslot_engine_free,
-    keyslot_engine_maintain, keyslot_engine_new, keyslot_engine_next_expiry_ms, keyslot_version,
+    Engine, keyslot_engine_config_get, keyslot_engine_config_set, keyslot_engine_figure,
+    keyslot_engine_free, keyslot_engine_maintain, keyslot_engine_new,
+    keyslot_engine_next_expiry_ms, keyslot_engine_open_metrics, keyslot_version,
 };
 pub use format::{Argument, ArgumentKind, KEYSLOT_ARGUMENTS_MAX, keyslot_format_next};
 pub use options::{Options, SlotSchemeNumber};

@@ -65,6 +65,8 @@ fn a_null_engine_is_answered_by_every_call() {
         let name = c"maxmemory".as_ptr();
         assert_eq!(keyslot_engine_config_get(none, name, &mut value, error), BAD);
         assert_eq!(keyslot_engine_config_set(none, name, name, error), BAD);
+        assert_eq!(keyslot_engine_figure(none, name, &mut 0.0, error), BAD);
+        assert_eq!(keyslot_engine_open_metrics(none, &mut value, error), BAD);
         keyslot_engine_free(null_mut());
     }
 }
@@ -125,6 +127,10 @@ fn nulls_for_keys_and_for_results_are_answered() {
         assert_eq!(keyslot_engine_config_get(engine, name, null_mut(), error), BAD);
         assert_eq!(keyslot_engine_config_get(engine, null(), &mut value, error), BAD);
         assert_eq!(keyslot_engine_config_set(engine, null(), name, error), BAD);
+        assert_eq!(keyslot_engine_figure(engine, null(), &mut 0.0, error), BAD);
+        assert_eq!(keyslot_engine_figure(engine, name, null_mut(), error), BAD);
+        assert_eq!(keyslot_engine_figure(engine, name, &mut 0.0, error), BAD);
+        assert_eq!(keyslot_engine_open_metrics(engine, null_mut(), error), BAD);
         assert_eq!(keyslot_engine_config_set(engine, name, null(), error), BAD);
         let mut options = Options { settings_count: 1, ..Options::DEFAULT };
         assert_eq!(keyslot_engine_new(&options, &mut null_mut(), error), BAD);

@@ -4,12 +4,13 @@ use crate::client::{Client, Shared};
 use crate::clock::ManualClock;
 use crate::errors;
 use crate::word::{Word, flattened};
-use keyslot::EngineOptions;
 use keyslot::resp::{Encoder, Protocol};
 use keyslot::slot::SlotScheme;
 use keyslot::time::{Clock, SystemClock};
+use keyslot::{EngineOptions, Metric};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -68,6 +69,51 @@ impl Engine {
     /// ``None`` if nothing expires.
     fn next_expiry_ms(this: &Bound<'_, Self>) -> PyResult<Option<u64>> {
         Ok(this.as_super().get().engine(this.py())?.next_expiry_ms())
+    }
+
+    /// Return what the engine knows of itself, by name: numbers such as ``keyspace_hits`` and
+    /// ``used_memory_bytes``, and under ``databases``, ``commands`` and ``errors`` what is known of
+    /// each of these.
+    fn figures<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let py = this.py();
+        let engine = this.as_super().get().engine(py)?;
+        let figures = py.detach(|| engine.figures());
+        let all = PyDict::new(py);
+        for metric in Metric::all() {
+            all.set_item(metric.name(), metric.value(&figures))?;
+        }
+        let databases = PyDict::new(py);
+        for database in &figures.databases {
+            let one = PyDict::new(py);
+            one.set_item("keys", database.keys)?;
+            one.set_item("expiring_keys", database.expiring_keys)?;
+            databases.set_item(database.database, one)?;
+        }
+        let commands = PyDict::new(py);
+        for command in &figures.commands {
+            let one = PyDict::new(py);
+            one.set_item("calls", command.calls)?;
+            one.set_item("failed", command.failed)?;
+            one.set_item("rejected", command.rejected)?;
+            one.set_item("seconds", command.busy_ns as f64 / 1e9)?;
+            commands.set_item(command.name, one)?;
+        }
+        let errors = PyDict::new(py);
+        for (prefix, count) in &figures.errors {
+            errors.set_item(prefix, count)?;
+        }
+        all.set_item("databases", databases)?;
+        all.set_item("commands", commands)?;
+        all.set_item("errors", errors)?;
+        Ok(all)
+    }
+
+    /// Return all figures as a monitoring system reads them, in the format of OpenMetrics 1.0.
+    fn open_metrics(this: &Bound<'_, Self>) -> PyResult<String> {
+        let engine = this.as_super().get().engine(this.py())?;
+        let mut text = String::new();
+        this.py().detach(|| engine.open_metrics(&mut text));
+        Ok(text)
     }
 
     /// Delete everything and end all conversations with the engine. Closing twice is no error.

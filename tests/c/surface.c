@@ -299,6 +299,7 @@ static void settings_are_read_and_changed(void)
     keyslot_engine *engine;
     keyslot_bytes value;
     keyslot_error error;
+    double figure = 0;
     int frees = clock_frees;
 
     options.settings = wrong;
@@ -319,6 +320,12 @@ static void settings_are_read_and_changed(void)
     CHECK(keyslot_engine_config_set(engine, "maxmemory", "0", NULL) == KEYSLOT_OK);
     CHECK(keyslot_engine_config_get(engine, "maxmemory", &value, NULL) == KEYSLOT_OK);
     CHECK(value.len == 1 && *value.data == '0');
+    keyslot_bytes_free(&value);
+    CHECK(keyslot_engine_figure(engine, "maxclients", &figure, NULL) == KEYSLOT_OK);
+    CHECK(figure == 10000);
+    CHECK(keyslot_engine_figure(engine, "nosuch", &figure, NULL) == KEYSLOT_INVALID_ARGUMENT);
+    CHECK(keyslot_engine_open_metrics(engine, &value, NULL) == KEYSLOT_OK);
+    CHECK(value.len > 6 && memcmp(value.data + value.len - 6, "# EOF\n", 6) == 0);
     keyslot_bytes_free(&value);
     CHECK(keyslot_engine_config_get(engine, "nosuch", &value, NULL) == KEYSLOT_OK);
     CHECK(value.data == NULL);

@@ -196,6 +196,8 @@ void settings_are_read_and_changed()
     engine.config_set("hz", "30");
     CHECK(engine.config_get("hz") == "30");
     CHECK(!engine.config_get("nosuch"));
+    CHECK(engine.figure("maxclients") == 10000);
+    CHECK(engine.open_metrics().find("\nkeyslot_connected_clients ") != std::string::npos);
     CHECK(thrown([&] { engine.config_set("nosuch", "1"); }) == KEYSLOT_ERR);
     options.settings = {{"nosuch", "1"}};
     auto counted = std::make_shared<int>(0);

@@ -202,3 +202,18 @@ def test_an_engine_lives_as_long_as_its_sessions():
     gc.collect()
     assert gone() is None
     assert session.get("key") == b"1"
+
+
+def test_figures_are_numbers_by_name() -> None:
+    engine = keyslot.Engine()
+    engine.set("k", "v")
+    engine.get("k")
+    engine.get("none")
+    figures = engine.figures()
+    assert (figures["keyspace_hits"], figures["keyspace_misses"]) == (1, 1)
+    assert figures["databases"] == {0: {"keys": 1, "expiring_keys": 0}}
+    assert figures["commands"]["get"]["calls"] == 2
+    assert figures["errors"] == {}
+    text = engine.open_metrics()
+    assert "\nkeyslot_keyspace_hits_total 1\n" in text
+    assert text.endswith("# EOF\n")

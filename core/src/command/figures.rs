@@ -1,4 +1,11 @@
-//! What INFO and MEMORY measure: memory by purpose.
+//! What INFO and MEMORY measure: memory by purpose. The figures of a whole engine, for programs, are
+//! `engine`'s; their names and their text for monitoring systems are `metrics`'s.
+
+mod engine;
+mod metrics;
+
+pub use engine::{CommandFigures, DatabaseFigures, Figures};
+pub use metrics::{Metric, MetricKind};
 
 use super::environment::Environment;
 use crate::keyspace::{Access, KeyspaceMemory};

@@ -65,6 +65,7 @@ pub(crate) use call::Call;
 pub(crate) use client::{ClientState, ReplyMode, is_unix_socket};
 pub(crate) use environment::Environment;
 pub use environment::HostFigures;
+pub use figures::{CommandFigures, DatabaseFigures, Figures, Metric, MetricKind};
 pub use latency::LatencySample;
 pub(crate) use link::{Failure, Line, Next, PeerState, Scene, Stage, Task};
 pub(crate) use mailbox::{Letter, Waker};
