@@ -22,6 +22,36 @@ fn engine_with(settings: &[(&str, &str)]) -> Engine {
     Engine::new(EngineOptions { settings, ..EngineOptions::default() })
 }
 
+/// A host sleeps on the descriptor; here it looks whether there is a byte to be read.
+#[cfg(unix)]
+#[test]
+fn a_descriptor_is_readable_while_something_waits() {
+    use std::io::ErrorKind::WouldBlock;
+    use std::os::unix::net::UnixStream;
+    let engine = Engine::default();
+    let (mut one, mut speaker) = (engine.session(), engine.session());
+    say(&mut one, "SUBSCRIBE news\r\n");
+    let own = one.descriptor().expect("a descriptor is left").try_clone_to_owned();
+    let descriptor = UnixStream::from(own.expect("another one is left"));
+    let mut byte = [0];
+    let mut is_readable = || match std::io::Read::read(&mut &descriptor, &mut byte) {
+        Ok(len) => len == 1,
+        Err(error) => {
+            assert_eq!(error.kind(), WouldBlock);
+            false
+        }
+    };
+    assert!(!is_readable());
+    say(&mut speaker, "PUBLISH news a\r\nPUBLISH news b\r\n");
+    assert!(is_readable() && !is_readable(), "it is rung once");
+    assert_eq!(heard(&mut one).matches("message").count(), 2);
+    say(&mut speaker, "PUBLISH news c\r\n");
+    one.poll();
+    assert!(!is_readable(), "who has polled has heard it");
+    say(&mut speaker, "PUBLISH news d\r\n");
+    assert!(is_readable());
+}
+
 #[test]
 fn a_message_reaches_those_who_listen_to_its_channel_or_to_a_pattern() {
     let engine = Engine::default();

@@ -171,7 +171,7 @@ fn the_table_is_bounded_and_who_is_forgotten_is_told() {
 }
 
 #[test]
-fn who_has_read_keys_of_a_slot_that_moves_away_is_told() {
+fn who_has_read_keys_of_a_slot_that_moves_away_or_listens_there_is_told() {
     let node = |byte: u8| {
         let id = NodeId::parse(&[byte; NodeId::LEN]).expect("letters of an id");
         Node::primary(id, "127.0.0.1", 7000 + u16::from(byte))
@@ -183,9 +183,15 @@ fn who_has_read_keys_of_a_slot_that_moves_away_is_told() {
     let engine = Engine::new(EngineOptions { cluster: Some(topology), ..EngineOptions::default() });
     let (mut reader, mut asker) = (tracker(&engine, ""), engine.session());
     say(&mut reader, "GET foo\r\nGET bar");
+    let mut listener = engine.session();
+    say(&mut listener, "HELLO 3\r\nSSUBSCRIBE foo\r\nSSUBSCRIBE bar");
     let slot = say(&mut asker, "CLUSTER KEYSLOT foo");
     let slot = slot.trim_start_matches(':').trim();
     let id = other.id.as_str().to_owned();
     assert_eq!(say(&mut asker, &format!("CLUSTER SETSLOT {slot} NODE {id}")), "+OK ");
     assert_eq!(heard(&mut reader), invalid("foo"));
+    let push = ">3 $12 sunsubscribe $3 foo :1 ";
+    assert_eq!(heard(&mut listener), push);
+    assert_eq!(say(&mut asker, "SPUBLISH bar x"), ":1 ");
+    assert_eq!(heard(&mut listener), ">3 $8 smessage $3 bar $1 x ");
 }

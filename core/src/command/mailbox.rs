@@ -28,6 +28,8 @@ impl fmt::Debug for Waker {
 pub(crate) enum Letter {
     /// A message of a channel that it listens to.
     Message(Arc<Message>),
+    /// A shard channel that it listened to and that is served elsewhere.
+    ChannelGone(Box<[u8]>),
     /// Word that copies are out of date.
     Invalidation(Invalidation),
     /// A line of text about what others do, as it goes out.
@@ -41,6 +43,7 @@ impl Letter {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Message(message) => message.weight(),
+            Self::ChannelGone(name) => name.len(),
             Self::Invalidation(word) => word.weight(),
             Self::Line(line) => line.len(),
             Self::Answer(reply) => reply.len(),

@@ -1,6 +1,8 @@
 //! Who and when: the engine that programs open, the sessions that talk to it, and how a request
 //! becomes calls under lock.
 
+#[cfg(unix)]
+mod bell;
 mod effects;
 mod execute;
 mod figures;

@@ -33,6 +33,8 @@ pub struct Session {
     out: Encoder,
     /// What it took when that was last looked at, in bytes.
     footprint: usize,
+    #[cfg(unix)]
+    bell: Option<super::bell::Bell>,
 }
 
 const ILLEGAL_ADDRESS: Error = Error::err("illegal address");
@@ -68,6 +70,8 @@ impl Session {
             ends: Vec::new(),
             out: Encoder::new(Protocol::Resp2),
             footprint: 0,
+            #[cfg(unix)]
+            bell: None,
         }
     }
 
@@ -127,8 +131,27 @@ impl Session {
         self.engine.inner.env.post.send();
     }
 
+    /// A descriptor that is readable while others have something for this session, for hosts that
+    /// sleep in `poll` or `epoll` rather than take a callback, which this replaces: from then on
+    /// [`Session::set_waker`] has nothing to say. The descriptor stays the session's, is closed with
+    /// it, and only [`Session::poll`] reads from it.
+    ///
+    /// # Errors
+    /// Those of the operating system, if it has no descriptor left.
+    #[cfg(unix)]
+    pub fn descriptor(&mut self) -> std::io::Result<std::os::fd::BorrowedFd<'_>> {
+        if self.bell.is_none() {
+            let (bell, rope) = super::bell::Bell::hang()?;
+            self.set_waker(rope);
+            self.bell = Some(bell);
+        }
+        Ok(self.bell.as_ref().expect("it was hung just now").descriptor())
+    }
+
     /// Adds to the output what others have for this session. Does nothing if that is nothing.
     pub fn poll(&mut self) {
+        #[cfg(unix)]
+        self.bell.iter().for_each(super::bell::Bell::hush);
         let waited = self.is_waiting();
         self.collect();
         // Whether it is still held back is looked at anew.
@@ -370,6 +393,9 @@ impl Session {
         for letter in delivery.letters {
             match letter {
                 Letter::Message(message) => message.write(&mut self.out),
+                Letter::ChannelGone(name) => {
+                    self.client.lose_shard_channel(&name, &mut self.out);
+                }
                 Letter::Invalidation(word) => {
                     word.write(self.client.subscriptions.is_some(), &mut self.out);
                 }

@@ -251,8 +251,8 @@ impl Inner {
         }
     }
 
-    /// Tells sessions that wait for keys that are served elsewhere by now, or have read them, if the
-    /// cluster has changed. The caller holds no lock.
+    /// Tells sessions that wait for keys that are served elsewhere by now, have read them, or listen
+    /// to shard channels in their slots, if the cluster has changed. The caller holds no lock.
     pub(super) fn redirect_waiting(&self) {
         let Some(cluster) = &self.env.cluster else { return };
         let changes = cluster.changes();
@@ -262,6 +262,7 @@ impl Inner {
         let now_ms = self.clock.unix_ms();
         let is_gone = |name: &[u8]| !cluster.serves(self.keyspace.locate(0, name).slot);
         self.env.invalidate_gone(is_gone, now_ms);
+        self.env.end_shard_channels(is_gone, now_ms);
         for waiter in self.env.waiting.all() {
             let time = Moment::new(&*self.clock);
             let words: Vec<&[u8]> = waiter.words.iter().map(Vec::as_slice).collect();

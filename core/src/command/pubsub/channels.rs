@@ -94,6 +94,18 @@ impl Channels {
         }
     }
 
+    /// Takes out the shard channels of which `is_gone` says so, each with those who listen to it.
+    fn remove_shard_channels(
+        &self,
+        is_gone: impl Fn(&[u8]) -> bool,
+    ) -> Vec<(Box<[u8]>, Listeners)> {
+        let mut table = self.table(Scope::Shard).write();
+        let gone: Vec<_> = table.extract_if(|name, _| is_gone(name)).collect();
+        let pairs = gone.iter().map(|(_, listeners)| listeners.len()).sum();
+        self.pairs.fetch_sub(pairs, Relaxed);
+        gone
+    }
+
     /// How many sessions listen to a name.
     pub(super) fn listeners(&self, scope: Scope, name: &[u8]) -> usize {
         self.table(scope).read().get(name).map_or(0, BTreeMap::len)
@@ -193,6 +205,19 @@ impl Environment {
             self.stats.output_limit_closings.fetch_add(1, Relaxed);
         }
         delivered
+    }
+
+    /// Ends the listening to shard channels that are served elsewhere, as `is_gone` says.
+    pub(crate) fn end_shard_channels(&self, is_gone: impl Fn(&[u8]) -> bool, now_ms: u64) {
+        if self.channels.is_empty() {
+            return;
+        }
+        let limit = self.config.listener_output_limit();
+        for (name, listeners) in self.channels.remove_shard_channels(is_gone) {
+            for card in listeners.values() {
+                self.leave_letter(card, Letter::ChannelGone(name.clone()), limit, now_ms);
+            }
+        }
     }
 
     /// Tells those who listen what happened to keys: on the channel of the key, on that of the

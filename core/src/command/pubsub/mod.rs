@@ -87,6 +87,16 @@ impl ClientState {
         self.note_subscriptions();
     }
 
+    /// Listens no longer to a shard channel that is served elsewhere, and says so.
+    pub(crate) fn lose_shard_channel(&mut self, name: &[u8], out: &mut dyn ReplySink) {
+        let Some(subscriptions) = &mut self.subscriptions else { return };
+        if subscriptions.names(Scope::Shard).remove(name) {
+            let count = subscriptions.counted_with(Scope::Shard);
+            answer(out, Scope::Shard.unsubscribed(), Some(name), count);
+            self.note_subscriptions();
+        }
+    }
+
     /// Brings the numbers on the card up to date.
     fn note_subscriptions(&mut self) {
         if self.subscriptions.as_ref().is_some_and(|all| all.is_empty()) {
