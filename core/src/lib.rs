@@ -52,9 +52,11 @@ pub use command::{
     AclStore, AuditEvent, AuditOrigin, AuditSink, CommandFigures, DatabaseFigures, Figures,
     HostFigures, LatencySample, Metric, MetricKind, SlowCall,
 };
-pub use engine::{Effect, Effects, Engine, EngineOptions, Link, Migration, Session};
+pub use engine::{
+    Effect, Effects, Engine, EngineOptions, ImportEvent, Link, Migration, Receiver, Session,
+};
 pub use migration::{
-    Measure, MigrationEvent, MigrationLimits, MigrationStatus, Mode, Plan, PlanError, PlanMove,
-    PlanNode, PlanOptions, PlanSlot, SlotAction, SlotActionEvent, SlotActionLimits,
-    SlotActionRecord, SlotActionState, SlotRoute, Transfer,
+    Decision, Measure, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus, Mode,
+    Plan, PlanError, PlanMove, PlanNode, PlanOptions, PlanSlot, SlotAction, SlotActionEvent,
+    SlotActionLimits, SlotActionRecord, SlotActionState, SlotRoute, Transfer,
 };

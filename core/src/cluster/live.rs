@@ -6,7 +6,7 @@
 //! after a change, and never acts on keys that have just left.
 
 use super::store::{self, Stored, TopologyStore};
-use super::{ClusterRecord, SetSlot, SlotState, Topology, Transit};
+use super::{ClusterRecord, Fence, SetSlot, SlotState, Topology, Transit};
 use crate::error::Error;
 use crate::slot::SlotSet;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
@@ -31,11 +31,13 @@ pub(crate) struct View {
     transits: BTreeMap<u16, OnTheWay>,
     /// Slots that a migration is at work on.
     claimed: SlotSet,
+    fences: BTreeMap<u16, Fence>,
 }
 
 impl View {
     pub(crate) fn new(topology: Topology) -> Self {
-        Self { topology, transits: BTreeMap::new(), claimed: SlotSet::new() }
+        let (transits, fences) = Default::default();
+        Self { topology, transits, claimed: SlotSet::new(), fences }
     }
 
     /// Carries out CLUSTER SETSLOT. A slot that is stable again has no keys on their way: what the
@@ -83,6 +85,28 @@ impl View {
     /// Forgets that keys of a slot are on their way.
     pub(crate) fn end_transit(&mut self, slot: u16) {
         self.transits.remove(&slot);
+    }
+
+    /// Which commands on a slot wait, if any do.
+    pub(crate) fn fence(&self, slot: u16) -> Option<Fence> {
+        self.fences.get(&slot).copied()
+    }
+
+    /// Whether commands on whole databases wait.
+    pub(crate) fn fences_databases(&self) -> bool {
+        self.fences.values().any(|fence| matches!(fence, Fence::Writes | Fence::All))
+    }
+
+    /// Sets or lifts a fence.
+    pub(crate) fn set_fence(&mut self, slot: u16, fence: Option<Fence>) {
+        match fence {
+            Some(fence) => self.fences.insert(slot, fence),
+            None => self.fences.remove(&slot),
+        };
+    }
+
+    fn is_plain(&self, slot: u16) -> bool {
+        self.topology.is_plain(slot) && !self.fences.contains_key(&slot)
     }
 
     /// Takes slots for one migration alone. Fails with the first slot that another has.
@@ -304,9 +328,9 @@ impl Cluster {
         let result = change(&mut view);
         self.changes.fetch_add(1, Relaxed);
         if view.topology.is_up() == was_up {
-            self.refresh(&view.topology, slot);
+            self.refresh(&view, slot);
         } else {
-            self.refresh_all(&view.topology);
+            self.refresh_all(&view);
         }
         result
     }
@@ -316,7 +340,7 @@ impl Cluster {
         let mut view = self.view.write();
         let result = change(&mut view);
         self.changes.fetch_add(1, Relaxed);
-        self.refresh_all(&view.topology);
+        self.refresh_all(&view);
         result
     }
 
@@ -332,13 +356,13 @@ impl Cluster {
         }
     }
 
-    fn refresh(&self, topology: &Topology, slot: u16) {
-        self.plain[usize::from(slot)].store(topology.is_plain(slot), Relaxed);
+    fn refresh(&self, view: &View, slot: u16) {
+        self.plain[usize::from(slot)].store(view.is_plain(slot), Relaxed);
     }
 
-    fn refresh_all(&self, topology: &Topology) {
+    fn refresh_all(&self, view: &View) {
         for slot in 0..self.plain.len() as u16 {
-            self.refresh(topology, slot);
+            self.refresh(view, slot);
         }
     }
 }

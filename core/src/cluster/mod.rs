@@ -1,6 +1,7 @@
 //! Where slots live: the nodes, who owns which slot, and what is on its way between them. What a
 //! client is told follows from this in the engine's routing; moving keys is the migration's work.
 
+mod fence;
 mod in_flight;
 mod live;
 mod node;
@@ -10,6 +11,7 @@ pub mod store;
 mod topology;
 mod transit;
 
+pub(crate) use fence::Fence;
 pub(crate) use in_flight::InFlight;
 pub(crate) use live::{Cluster, View};
 pub use node::{Health, Node, NodeId, Role};

@@ -166,6 +166,23 @@ impl ClientState {
             || self.tracking.is_on()
     }
 
+    /// Goes back to a transaction, as before EXEC.
+    pub(crate) fn resume_transaction(
+        &mut self,
+        transaction: Box<Transaction>,
+        watch: Option<Box<Watch>>,
+        asking: bool,
+    ) {
+        (self.transaction, self.watch) = (Some(transaction), watch);
+        (self.asking, self.may_wait) = (asking, true);
+        self.note_transaction();
+    }
+
+    /// Whether a command can be held back, and carried out anew later.
+    pub(crate) fn can_park(&self) -> bool {
+        self.may_wait && self.card.is_some() && self.id != 0
+    }
+
     /// Notes that a pause holds the session's next command back.
     pub(crate) fn park(&mut self, pause: &Pause) {
         self.parked = true;

@@ -44,6 +44,11 @@ impl Pause {
         self.parked.lock().drain(..).for_each(|card| card.mailbox.ring(post));
     }
 
+    /// Lets those who are parked look anew whether they are to wait.
+    pub(crate) fn wake(&self, post: &Post) {
+        self.parked.lock().iter().for_each(|card| card.mailbox.ring(post));
+    }
+
     /// Whether there may be a pause. Costs a load.
     #[inline]
     pub(crate) fn is_set(&self) -> bool {

@@ -63,6 +63,9 @@ impl Inner {
                     break;
                 }
                 self.run_alone(client, rest[0], out, &time, &mut round);
+                if client.parked {
+                    break;
+                }
                 client.end_caching(rest[0]);
                 rest = &rest[1..];
                 if client.is_to_pause() {
@@ -85,6 +88,9 @@ impl Inner {
                 }
                 let mark = out.mark();
                 let outcome = self.run_one(client, spec, words, located, &mut access, out, &time);
+                if client.parked {
+                    break;
+                }
                 round.add(spec, words, outcome, mark);
                 if !spec.is_brief {
                     self.end_round(&mut round, client, out, &time);
@@ -101,6 +107,9 @@ impl Inner {
             }
             self.settle(access, done, &time, deferred);
             rest = &rest[done..];
+            if client.parked {
+                break;
+            }
         }
         client.publish(time.unix_ms());
         requests.len() - rest.len()
@@ -119,7 +128,7 @@ impl Inner {
         client.publish(time.unix_ms());
     }
 
-    fn run_alone<'a>(
+    pub(super) fn run_alone<'a>(
         &'a self,
         client: &mut ClientState,
         words: Words<'a>,
@@ -136,6 +145,9 @@ impl Inner {
         if client.transaction.is_some()
             && let Some(outcome) = self.run_in_transaction(client, spec, words, out, time)
         {
+            if client.parked {
+                return;
+            }
             round.add(spec, words, outcome, mark);
             self.end_round(round, client, out, time);
             return hide_reply(client, Some(spec), out, mark);
@@ -275,6 +287,12 @@ impl Inner {
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
         let outcome = match served {
             Ok(()) => self.act(&mut call),
+            Err(error) if route::is_fenced(&error) && call.client.can_park() => {
+                // It is carried out anew when the fence is lifted.
+                call.client.asking = asking;
+                call.client.park(&self.env.pause);
+                return Outcome::NotRun;
+            }
             Err(error) => {
                 self.env.stats.commands.reject(spec);
                 self.answer_error(&error, call.out);

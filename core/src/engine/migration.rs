@@ -6,10 +6,12 @@ use crate::cluster::{Cluster, NodeId, SlotState, Topology};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::Access;
 use crate::migration::{
-    ByKey, MigrationEvent, MigrationLimits, MigrationStatus, Mode, Source, elsewhere,
+    Atomic, ByKey, Decision, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus,
+    Mode, Source, elsewhere,
 };
 use crate::slot::SlotSet;
 use crate::time::Moment;
+use std::sync::atomic::Ordering::Relaxed;
 
 impl Engine {
     /// The cluster as this engine sees it; none if it is not part of one.
@@ -76,13 +78,52 @@ impl Engine {
             return Err(Error::fixed(ErrorKind::TryAgain, "Keys are on their way by MIGRATE"));
         }
         let machine = match mode {
-            Mode::ByKey => ByKey::new(source, target, slots.clone(), limits),
+            Mode::ByKey => Machine::ByKey(ByKey::new(source, target, slots.clone(), limits)),
+            Mode::Atomic => {
+                let id = self.inner.next_migration();
+                Machine::Atomic(Atomic::new(source, target, slots.clone(), limits, id))
+            }
         };
         Ok(Migration { engine: self.clone(), slots, machine })
     }
 }
 
+impl Engine {
+    /// Goes on with the move of a slot about which the store was asked before this node crashed. To be
+    /// called when the data of this node is back and before clients are served, with what the store
+    /// says by now: that the target owns the slot, or that it does not and will not by what was asked
+    /// for then.
+    ///
+    /// # Errors
+    /// If the engine is not part of a cluster, or the slot is at work already.
+    pub fn resume_migration(
+        &self,
+        record: MigrationRecord,
+        decision: Decision,
+        limits: MigrationLimits,
+    ) -> Result<Migration, Error> {
+        let cluster = self.inner.cluster()?;
+        let slots = SlotSet::from_iter([record.slot]);
+        cluster.change_claims(|view| view.claim(&slots)).map_err(elsewhere)?;
+        self.inner.migrations.fetch_max(record.id, Relaxed);
+        let ids = (cluster.view().topology.myself().id, record.target);
+        let time = Moment::new(&*self.inner.clock);
+        let now_us = self.inner.clock.now().mono_us;
+        let source = Source { keyspace: &self.inner.keyspace, cluster, time: &time, now_us };
+        let machine = Machine::Atomic(Atomic::resume(ids, record, decision, limits, &source));
+        Ok(Migration { engine: self.clone(), slots, machine })
+    }
+}
+
 impl Inner {
+    /// A number for a migration, greater than those before, of earlier runs too if the clock is right.
+    fn next_migration(&self) -> u64 {
+        let least = self.clock.unix_ms() << 16;
+        let next = |last: u64| Some(least.max(last + 1));
+        let before = self.migrations.fetch_update(Relaxed, Relaxed, next);
+        least.max(before.unwrap_or_default() + 1)
+    }
+
     pub(super) fn cluster(&self) -> Result<&Cluster, Error> {
         let disabled = Error::err("This instance has cluster support disabled");
         self.env.cluster.as_ref().ok_or(disabled)
@@ -128,61 +169,105 @@ fn check(topology: &Topology, slots: &SlotSet, target: NodeId) -> Result<NodeId,
 pub struct Migration {
     engine: Engine,
     slots: SlotSet,
-    machine: ByKey,
+    machine: Machine,
+}
+
+/// What drives a migration, by its mode.
+enum Machine {
+    ByKey(ByKey),
+    Atomic(Atomic),
 }
 
 impl Migration {
     /// Appends what is to be sent now to `out`: about as much as `budget` bytes, or one value if
     /// it is larger. Returns whether there was something.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>, budget: usize) -> bool {
-        self.step(|machine, source| machine.poll_transmit(source, out, budget))
+        self.step(|machine, source| match machine {
+            Machine::ByKey(machine) => machine.poll_transmit(source, out, budget),
+            Machine::Atomic(machine) => machine.poll_transmit(source, out, budget),
+        })
     }
 
     /// Takes in what the target sent, in pieces of any size.
     pub fn handle_frame(&mut self, bytes: &[u8]) {
-        self.step(|machine, source| machine.handle_frame(source, bytes));
+        self.step(|machine, source| match machine {
+            Machine::ByKey(machine) => machine.handle_frame(source, bytes),
+            Machine::Atomic(machine) => machine.handle_frame(source, bytes),
+        });
     }
 
     /// When the migration wants [`Migration::handle_timeout`] to be called, in microseconds on the
     /// monotonic scale of the engine's clock.
     pub fn poll_timeout(&self) -> Option<u64> {
-        self.machine.poll_timeout()
+        match &self.machine {
+            Machine::ByKey(machine) => machine.poll_timeout(),
+            Machine::Atomic(machine) => machine.poll_timeout(),
+        }
     }
 
     /// Does what time asks for. Calling it early does nothing.
     pub fn handle_timeout(&mut self) {
-        self.step(|machine, source| machine.handle_timeout(source));
+        self.step(|machine, source| match machine {
+            Machine::ByKey(machine) => machine.handle_timeout(source),
+            Machine::Atomic(machine) => machine.handle_timeout(source),
+        });
     }
 
     /// Takes note of a new connection to the target. The host has made sure that requests sent over
     /// the old one will not be carried out any more.
     pub fn handle_reconnect(&mut self) {
-        self.step(|machine, source| machine.handle_reconnect(source));
+        self.step(|machine, source| match machine {
+            Machine::ByKey(machine) => machine.handle_reconnect(source),
+            Machine::Atomic(machine) => machine.handle_reconnect(),
+        });
     }
 
-    /// Ends the migration before its time. The slot that is being moved becomes as it was if none
+    /// Takes in what the host's store says to [`MigrationEvent::Decide`]. Later calls for the same
+    /// slot do nothing.
+    pub fn handle_decision(&mut self, slot: u16, decision: Decision) {
+        self.step(|machine, source| match machine {
+            Machine::ByKey(_) => {}
+            Machine::Atomic(machine) => machine.handle_decision(source, slot, decision),
+        });
+    }
+
+    /// Ends the migration before its time. In atomic mode slots about which the store was asked go on
+    /// to their end, and all others stay as they are; a fence stands until the target has given the
+    /// slot up. In the other mode the slot that is being moved becomes as it was if none
     /// of its keys has left; otherwise it stays open, each of its keys at one node, and another
     /// migration can take it up.
     pub fn cancel(&mut self) {
-        self.machine.cancel();
+        self.step(|machine, source| match machine {
+            Machine::ByKey(machine) => machine.cancel(),
+            Machine::Atomic(machine) => machine.cancel(source),
+        });
     }
 
     /// What happened next, if anything.
     pub fn poll_event(&mut self) -> Option<MigrationEvent> {
-        self.machine.poll_event()
+        match &mut self.machine {
+            Machine::ByKey(machine) => machine.poll_event(),
+            Machine::Atomic(machine) => machine.poll_event(),
+        }
     }
 
     /// How far the migration is.
     pub fn status(&self) -> MigrationStatus {
-        self.machine.status()
+        match &self.machine {
+            Machine::ByKey(machine) => machine.status(),
+            Machine::Atomic(machine) => machine.status(),
+        }
     }
 
     /// Whether the migration is over, one way or the other.
     pub fn is_ended(&self) -> bool {
-        self.machine.is_ended()
+        match &self.machine {
+            Machine::ByKey(machine) => machine.is_ended(),
+            Machine::Atomic(machine) => machine.is_ended(),
+        }
     }
 
-    fn step<R>(&mut self, step: impl FnOnce(&mut ByKey, &Source<'_>) -> R) -> R {
+    fn step<R>(&mut self, step: impl FnOnce(&mut Machine, &Source<'_>) -> R) -> R {
         let inner = &*self.engine.inner;
         let cluster = inner.cluster().expect("a migration begins in a cluster only");
         let time = Moment::new(&*inner.clock);
@@ -197,6 +282,10 @@ impl Migration {
 
 impl Drop for Migration {
     fn drop(&mut self) {
+        self.step(|machine, source| match machine {
+            Machine::ByKey(_) => {}
+            Machine::Atomic(machine) => machine.abandon(source),
+        });
         if let Ok(cluster) = self.engine.inner.cluster() {
             cluster.change_claims(|view| view.release(&self.slots));
         }

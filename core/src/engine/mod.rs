@@ -6,6 +6,7 @@ mod bell;
 mod effects;
 mod execute;
 mod figures;
+mod import;
 mod insight;
 mod link;
 mod migration;
@@ -17,6 +18,7 @@ mod typed;
 mod waiting;
 
 pub use effects::{Effect, Effects};
+pub use import::{ImportEvent, Receiver};
 pub use link::Link;
 pub use migration::Migration;
 pub use session::Session;
@@ -32,6 +34,7 @@ use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
 use crate::structs::arena;
 use crate::time::{Clock, Moment, Stopwatch, SystemClock};
+use import::Arrivals;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -100,6 +103,17 @@ pub(crate) struct Inner {
     clock: Box<dyn Clock>,
     /// The changes to the cluster of which waiting sessions were told.
     told_changes: AtomicU64,
+    /// Slots that come from other engines.
+    arrivals: Arrivals,
+    /// The number of the last migration.
+    migrations: AtomicU64,
+}
+
+impl Inner {
+    fn new(keyspace: Keyspace, env: Environment, clock: Box<dyn Clock>) -> Self {
+        let (told_changes, migrations) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { keyspace, env, clock, told_changes, arrivals: Arrivals::default(), migrations }
+    }
 }
 
 /// An engine: a keyspace and everything around it. Cloning gives another handle to the same one.
@@ -160,14 +174,7 @@ impl Engine {
         let footprint = keyspace.footprint();
         let env = Environment::new(config, users, names, options.seed, cluster, now_ms, footprint);
         env.declare_users(declared.iter().map(String::as_str))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                keyspace,
-                env,
-                clock: options.clock,
-                told_changes: AtomicU64::new(0),
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner::new(keyspace, env, options.clock)) })
     }
 
     /// The value of a setting, by its CONFIG name or an older one; none if there is no such name.
@@ -229,6 +236,7 @@ impl Engine {
         let now_ms = self.inner.clock.unix_ms();
         self.inner.env.evict_clients();
         self.inner.env.sample_rates(now_ms);
+        self.inner.drop_silent_imports();
         self.inner.env.note_memory(self.inner.keyspace.sample_footprint(SHARDS_SAMPLED));
         let is_paused = self.inner.env.pause.is_on(now_ms);
         let active = self.inner.env.active_expire.load(Relaxed) && !is_paused;
@@ -252,7 +260,7 @@ impl Engine {
     /// Bytes that the keys, their values and what finds them take, values on their way to be freed
     /// included.
     pub fn memory_bytes(&self) -> usize {
-        self.inner.keyspace.footprint()
+        self.inner.keyspace.footprint() + self.inner.arrivals.footprint()
     }
 
     /// Bytes of memory that all engines of the process have taken for small blocks. Larger ones

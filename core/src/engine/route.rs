@@ -31,8 +31,17 @@ const CROSS_SLOT: Error =
     Error::fixed(ErrorKind::CrossSlot, "Keys in request don't hash to the same slot");
 const TRY_AGAIN: Error =
     Error::fixed(ErrorKind::TryAgain, "Multiple keys request during rehashing of slot");
+/// What is told to who cannot wait for the end of a fence; all others do.
+const FENCED: Error =
+    Error::fixed(ErrorKind::TryAgain, "The slot is about to be served by another node");
 const IN_TRANSIT: Error =
     Error::fixed(ErrorKind::TryAgain, "The key is on its way to another node");
+
+/// Whether a command that is refused with this error is to wait, if it can.
+#[inline]
+pub(super) fn is_fenced(error: &Error) -> bool {
+    *error == FENCED
+}
 
 /// What of a command and its session matters to where it is served.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +74,9 @@ pub(super) fn check(
     };
     match keys {
         [] => {
+            if write && cluster.view().fences_databases() {
+                return Err(FENCED);
+            }
             note_write_without_keys(cluster, spec, keys);
             check_in_flight(&env.in_flight, write, keys)
         }
@@ -108,6 +120,12 @@ pub(super) fn check_all(
     judge(&cluster.view(), &env.in_flight, request, keys, |key| access.contains(key))
 }
 
+/// Says whether a command on whole databases can be carried out now.
+pub(super) fn check_databases(env: &Environment) -> Result<(), Error> {
+    let fenced = env.cluster.as_ref().is_some_and(|cluster| cluster.view().fences_databases());
+    if fenced { Err(FENCED) } else { Ok(()) }
+}
+
 /// Tells the migrations that keys on their way may have changed, if a command without keys writes,
 /// as FLUSHALL and SWAPDB do. To be called before such a command acts and after it.
 #[inline]
@@ -145,7 +163,12 @@ fn judge(
         return Ok(());
     }
     match state {
-        SlotState::Stable => {}
+        SlotState::Stable => {
+            let fence = view.fence(slot).filter(|_| topology.is_mine(slot));
+            if fence.is_some_and(|fence| fence.holds(request.write, keys)) {
+                return Err(FENCED);
+            }
+        }
         SlotState::Migrating { to } => {
             let found = keys.iter().map(|key| (key, exists(key)));
             let mut missing = 0;

@@ -172,6 +172,9 @@ impl Session {
     /// monotonic scale of the engine's clock.
     pub fn poll_timeout(&self) -> Option<u64> {
         if self.client.parked {
+            if !self.engine.inner.env.pause.is_set() {
+                return None;
+            }
             let now = self.engine.inner.clock.now();
             let left_ms = self.engine.inner.env.pause.until_ms().saturating_sub(now.unix_ms);
             return Some(now.mono_us.saturating_add(left_ms.saturating_mul(1000)));
@@ -294,6 +297,7 @@ impl Session {
         self.out.set_protocol(sink.protocol());
         self.engine.inner.call(&mut self.client, words, sink);
         while self.is_waiting() {
+            let was_parked = self.client.parked;
             let now_us = self.engine.inner.clock.now().mono_us;
             let left_us = self.poll_timeout().map(|at_us| at_us.saturating_sub(now_us));
             let mut rung = bell.0.lock();
@@ -304,7 +308,13 @@ impl Session {
             }
             *rung = false;
             drop(rung);
-            self.handle_timeout();
+            if was_parked {
+                self.collect();
+                self.client.unpark(&self.engine.inner.env.pause);
+                self.engine.inner.call(&mut self.client, words, sink);
+            } else {
+                self.handle_timeout();
+            }
         }
         let mut answer = Bytes::from(self.take_output());
         ReplyDecoder::default().decode_shared(&mut answer).ok().flatten()

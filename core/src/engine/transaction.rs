@@ -87,7 +87,11 @@ impl Inner {
             return Ok(());
         }
         let mut access = Access::keys(&self.keyspace, time, &mut keys);
-        route::check(&self.env, spec, client, asking, &keys, &mut access)
+        match route::check(&self.env, spec, client, asking, &keys, &mut access) {
+            // EXEC will wait.
+            Err(error) if route::is_fenced(&error) => Ok(()),
+            served => served,
+        }
     }
 
     /// Carries out the queued commands, or says why not.
@@ -118,16 +122,28 @@ impl Inner {
         // A key whose time is over has changed, though nobody may have met it since.
         watched.iter().for_each(|key| _ = access.contains(key));
         let is_changed = watch.as_ref().is_some_and(|watch| watch.is_raised());
-        if let Some(watch) = &watch {
-            watch.end(&mut access);
-        }
+        let writes = transaction.writes();
         let served = if transaction.is_broken {
             Err(ABORTED)
         } else if is_changed {
             Ok(())
+        } else if writes && plan.is_everything {
+            route::check_databases(&self.env)
+                .and_then(|()| route::check_all(&self.env, true, client, asking, keys, &mut access))
         } else {
-            route::check_all(&self.env, transaction.writes(), client, asking, keys, &mut access)
+            route::check_all(&self.env, writes, client, asking, keys, &mut access)
         };
+        if may_wait && served.as_ref().is_err_and(route::is_fenced) {
+            // It is as if EXEC had not come yet.
+            drop((access, plan));
+            drop(words);
+            client.resume_transaction(transaction, watch, asking);
+            client.park(&self.env.pause);
+            return Outcome::NotRun;
+        }
+        if let Some(watch) = &watch {
+            watch.end(&mut access);
+        }
         let mut commands = 1;
         let mut outcome = Outcome::Done;
         match served {

@@ -176,9 +176,9 @@ impl Inner {
         let mut out = Encoder::new(waiter.protocol);
         let no_touch = std::mem::replace(&mut access.no_touch, waiter.no_touch);
         let mut stopwatch = Stopwatch::start(&*self.clock);
-        self.serve(&mut client, waiter.spec, words, located, access, &mut out, time);
+        let served = self.serve(&mut client, waiter.spec, words, located, access, &mut out, time);
         access.no_touch = no_touch;
-        if client.wait.is_some() {
+        if !served || client.wait.is_some() {
             // It may have made its consumer, say; to be tried again for that would never end.
             access.changes.awaited.truncate(awaited_before);
             return false;
@@ -204,7 +204,8 @@ impl Inner {
         self.note_slow(&mut client, waiter.spec, words, ns / 1000, time);
     }
 
-    /// Carries out a command if it is served here, and answers the error otherwise.
+    /// Carries out a command if it is served here, and answers the error otherwise. Returns false if
+    /// it has to wait.
     #[expect(clippy::too_many_arguments, reason = "the parts of one call")]
     fn serve<'a, 'k>(
         &'a self,
@@ -215,7 +216,7 @@ impl Inner {
         keys: &'a mut Access<'k>,
         out: &'a mut dyn ReplySink,
         time: &'a Moment<'a>,
-    ) {
+    ) -> bool {
         // What the user may may have changed meanwhile.
         let permitted = client.permit(&self.env, spec, words, || time.unix_ms());
         let check = |()| route::check(&self.env, spec, client, false, located, keys);
@@ -224,8 +225,11 @@ impl Inner {
                 let env = &self.env;
                 self.act(&mut Call { spec, words, located, keys, out, client, env, time });
             }
+            // It goes on waiting, as nobody else gets anything either.
+            Err(error) if route::is_fenced(&error) => return false,
             Err(error) => self.answer_error(&error, out),
         }
+        true
     }
 
     /// Ends the wait of a session if it has waited long enough. The answer is in its mailbox then.
@@ -259,6 +263,7 @@ impl Inner {
         if self.told_changes.swap(changes, Relaxed) == changes {
             return;
         }
+        self.env.pause.wake(&self.env.post);
         let now_ms = self.clock.unix_ms();
         let is_gone = |name: &[u8]| !cluster.serves(self.keyspace.locate(0, name).slot);
         self.env.invalidate_gone(is_gone, now_ms);

@@ -23,7 +23,7 @@ mod watch;
 
 pub(crate) use access::{Access, Changed, Expiry};
 pub(crate) use change::{Awaited, Changes, Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
-pub(crate) use effect::{Audience, Listener, Recorded};
+pub(crate) use effect::{Audience, EffectKey, Listener, Recorded};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{ExpiredCounts, NewValue, Partition, Traffic};
 pub(crate) use walk::Cursor;
@@ -146,6 +146,17 @@ impl Keyspace {
             journal: Journal::new(slots),
             tracked: AtomicBool::new(false),
         }
+    }
+
+    /// An empty keyspace of the same layout, in which keys have the same places.
+    pub(crate) fn like(&self) -> Self {
+        let layout = Layout {
+            scheme: self.scheme,
+            shards: self.shards(),
+            databases: self.databases,
+            seed: 0,
+        };
+        Self { hasher: self.hasher.clone(), ..Self::new(layout) }
     }
 
     /// How keys map to slots.

@@ -395,6 +395,52 @@ impl Partition {
         done
     }
 
+    /// Takes the table of a slot out, to be put into another partition.
+    pub(super) fn extract(
+        &mut self,
+        at: usize,
+        hash_of: impl Fn(&Record) -> u64,
+    ) -> Option<SegmentedTable<Record>> {
+        let slot = self.slots.get_mut(at)?;
+        let table = std::mem::take(&mut slot.table);
+        slot.record_bytes = 0;
+        self.keys -= table.len();
+        self.table_bytes -= table.footprint();
+        for record in table.iter() {
+            self.record_bytes -= footprint_of(record);
+            dues(record, at, hash_of(record)).for_each(|due| self.due.remove(due));
+        }
+        Some(table)
+    }
+
+    /// Puts a table in the place of that of a slot, which is empty. Hashes are those of the partition
+    /// that it comes from. Returns when the first thing in it is due.
+    pub(super) fn install(
+        &mut self,
+        at: usize,
+        table: SegmentedTable<Record>,
+        hash_of: impl Fn(&Record) -> u64,
+    ) -> Option<u64> {
+        let slot = &mut self.slots[at];
+        debug_assert_eq!(slot.table.len(), 0, "nothing is lost");
+        self.keys += table.len();
+        self.table_bytes += table.footprint();
+        self.table_bytes -= slot.table.footprint();
+        let mut first_ms = None;
+        for record in table.iter() {
+            let bytes = footprint_of(record);
+            self.record_bytes += bytes;
+            slot.record_bytes += bytes;
+            for due in dues(record, at, hash_of(record)) {
+                first_ms =
+                    Some(first_ms.map_or(due.expire_ms(), |ms: u64| ms.min(due.expire_ms())));
+                self.due.insert(due);
+            }
+        }
+        slot.table = table;
+        first_ms
+    }
+
     /// A record of the slot in which the `number`-th record lies, chosen by chance within it.
     pub(super) fn record_by_number(
         &self,

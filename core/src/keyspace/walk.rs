@@ -319,6 +319,34 @@ impl Access<'_> {
         keys
     }
 
+    /// Takes over all keys that a slot has in another keyspace of the same layout and seed, in place of
+    /// those that are here. Both hold the lock of the slot. Costs what the slot holds: its tables are
+    /// taken as they are, and each key is counted. Returns how many there are.
+    pub(crate) fn adopt_slot(&mut self, slot: u16, from: &mut Access<'_>) -> usize {
+        let keyspace = self.keyspace();
+        let (shard, at) = (keyspace.shard_of(slot), keyspace.slot_in_shard(slot));
+        let hash_of = |record: &Record| keyspace.hash(record.key());
+        let mut keys = 0;
+        for db in 0..keyspace.databases() {
+            self.flush_slot(db, slot);
+            let taken = from.with_shard(shard, |shard| {
+                let partition = shard.database_mut(db as u16)?;
+                partition.extract(at, hash_of).filter(|table| !table.is_empty())
+            });
+            let Some(table) = taken else { continue };
+            keys += table.len();
+            let slots = keyspace.slots_per_shard();
+            let first_ms = self.with_shard(shard, |shard| {
+                shard.database_or_new(db as u16, slots).install(at, table, hash_of)
+            });
+            if let Some(ms) = first_ms {
+                keyspace.note_due(shard, ms);
+            }
+        }
+        self.stats.changes += keys as u64;
+        keys
+    }
+
     /// Exchanges two databases.
     pub(crate) fn swap_databases(&mut self, one: usize, other: usize) {
         let keyspace = self.keyspace();

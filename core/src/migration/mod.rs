@@ -5,6 +5,7 @@
 //! target's replies are what it takes in, so that the target may be another engine's session or a
 //! Redis server.
 
+mod atomic;
 mod batch;
 mod by_key;
 mod peer;
@@ -12,6 +13,10 @@ mod planner;
 mod request;
 mod slot_action;
 
+pub(crate) use atomic::{
+    Atomic, Feed, Frame, FrameReader, Header, Import, Imports, Kind, Standing, each_request,
+    number, write_frame,
+};
 pub(crate) use by_key::ByKey;
 pub use planner::{Measure, Plan, PlanError, PlanMove, PlanNode, PlanOptions, PlanSlot, Transfer};
 pub(crate) use request::{RestoreForm, write_restore};
@@ -19,7 +24,7 @@ pub use slot_action::{
     SlotAction, SlotActionEvent, SlotActionLimits, SlotActionRecord, SlotActionState, SlotRoute,
 };
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, NodeId};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Keyspace};
 use crate::time::Moment;
@@ -33,6 +38,12 @@ pub enum Mode {
     /// those that left by `ASK`. A key on its way can be read and not be written.
     #[default]
     ByKey,
+    /// Each slot whole at one moment, between two engines: a snapshot and the effects of writes go
+    /// over while the slot is served here as ever; then its clients wait for the time of two messages
+    /// to the target and one to the host's store, whose compare-and-set decides, and are sent on by
+    /// `MOVED`. No `ASK`; multi-key commands, transactions and waiting commands go on as if nothing
+    /// was. The target's side is [`crate::Receiver`].
+    Atomic,
 }
 
 /// How much a migration does at once, and how long it waits.
@@ -52,6 +63,27 @@ pub struct MigrationLimits {
     /// The version of the RDB format that the payloads claim: what the target knows at most, 10
     /// for Redis 7.0, 8 for Redis 4.0. Default: 11, which is Redis 7.2's.
     pub payload_version: u16,
+    /// The most bytes that are sent in a second, on average over a tenth of one; none for no limit.
+    /// Atomic mode. Default: none.
+    pub bytes_per_second: Option<u64>,
+    /// Bytes that may wait to be acknowledged or sent, effects of writes apart. Atomic mode. Default:
+    /// 4 MiB.
+    pub in_flight_bytes: usize,
+    /// A value above so many bytes goes in pieces, unless it is a stream. Atomic mode. Default:
+    /// 64 KiB.
+    pub piece_bytes: usize,
+    /// Once everything but so many bytes has arrived, the slot's writers wait for the rest. Atomic
+    /// mode. Default: 64 KiB.
+    pub fence_bytes: usize,
+    /// They do so at the latest so long after the snapshot, in milliseconds, if writes come too fast.
+    /// Atomic mode. Default: 2,000.
+    pub fence_after_ms: u64,
+    /// Effects of writes that may wait to be sent, in bytes. The migration fails beyond, with
+    /// everything as it was. Atomic mode. Default: 256 MiB.
+    pub backlog_bytes: usize,
+    /// Whether the target's host makes durable what arrived before the slot changes hands. Atomic
+    /// mode. Default: no, so that a crash of the target right after may lose the slot.
+    pub durable: bool,
 }
 
 impl Default for MigrationLimits {
@@ -62,6 +94,13 @@ impl Default for MigrationLimits {
             reply_timeout_ms: 10_000,
             attempts: 10,
             payload_version: RDB_VERSION,
+            bytes_per_second: None,
+            in_flight_bytes: 4 << 20,
+            piece_bytes: 64 << 10,
+            fence_bytes: 64 << 10,
+            fence_after_ms: 2_000,
+            backlog_bytes: 256 << 20,
+            durable: false,
         }
     }
 }
@@ -76,6 +115,11 @@ pub enum MigrationEvent {
         /// How many of its keys went over in this migration.
         keys: u64,
     },
+    /// The target has all of a slot, and clients wait. The host makes the record durable if a
+    /// crash of this node shall be survived, changes the owner of the slot in its store, from this
+    /// node to the target by compare-and-set, and calls [`crate::Migration::handle_decision`]. Until
+    /// then the slot is served by nobody. Atomic mode.
+    Decide(MigrationRecord),
     /// The target did not answer in time. The host makes sure that nothing sent so far will still
     /// be carried out, by ending the connection at the target, opens another and says so.
     Reconnect,
@@ -109,6 +153,42 @@ pub struct MigrationStatus {
     pub keys_moved: u64,
     /// Bytes given out to be sent.
     pub bytes_sent: u64,
+    /// Keys that were sent, moved or not. Atomic mode.
+    pub keys_sent: u64,
+    /// Bytes that the target has not acknowledged. Atomic mode.
+    pub lag_bytes: usize,
+    /// The estimated time to the end, in milliseconds, once a slot was moved. Atomic mode.
+    pub left_ms: Option<u64>,
+}
+
+/// What the host's store says to the change of a slot's owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The target owns the slot, with this config epoch.
+    Committed {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// The owner is as it was, and the change that was asked for will not happen any more.
+    Refused,
+}
+
+/// What a host keeps of a slot about which it asks its store, so that a crash in between leaves no
+/// doubt: with it [`crate::Engine::resume_migration`] goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MigrationRecord {
+    /// The migration.
+    pub id: u64,
+    /// The slot.
+    pub slot: u16,
+    /// Where it goes.
+    pub target: NodeId,
+    /// The source's config epoch.
+    pub source_epoch: u64,
+    /// The target's.
+    pub target_epoch: u64,
+    /// Which attempt it is.
+    pub attempt: u64,
 }
 
 /// A slot is open already, and not for this migration.
@@ -127,7 +207,7 @@ pub(crate) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn lock(&self, slot: u16) -> Access<'a> {
+    pub(crate) fn lock(&self, slot: u16) -> Access<'a> {
         Access::slot(self.keyspace, self.time, slot)
     }
 }
