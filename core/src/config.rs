@@ -340,6 +340,21 @@ impl Config {
         self.number(const { place("cluster-slot-stats-enabled") }) != 0
     }
 
+    /// `big-key-elements` and `big-key-bytes`: from where on a key is big.
+    pub(crate) fn big_key(&self) -> (u64, u64) {
+        let elements = self.number(const { place("big-key-elements") });
+        (elements as u64, self.number(const { place("big-key-bytes") }) as u64)
+    }
+
+    /// `hot-key-sampling`: one in how many accesses is sampled; none if none is.
+    #[inline]
+    pub(crate) fn hot_key_sampling(&self) -> Option<u64> {
+        match self.number(const { place("hot-key-sampling") }) {
+            0 => None,
+            number => Some(number as u64),
+        }
+    }
+
     /// `slowlog-log-slower-than`: how long a call takes at least that goes into the slow log, in
     /// microseconds; none if none does.
     #[inline]

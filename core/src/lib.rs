@@ -49,8 +49,8 @@ pub mod time;
 mod value;
 
 pub use command::{
-    AclStore, AuditEvent, AuditOrigin, AuditSink, CommandFigures, DatabaseFigures, Figures,
-    HostFigures, LatencySample, Metric, MetricKind, SlowCall,
+    AclStore, AuditEvent, AuditOrigin, AuditSink, BigKey, BigKeySearch, CommandFigures,
+    DatabaseFigures, Figures, HostFigures, HotKey, LatencySample, Metric, MetricKind, SlowCall,
 };
 pub use engine::{
     Effect, Effects, Engine, EngineOptions, ImportEvent, Link, Migration, Receiver, Session,

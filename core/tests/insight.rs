@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use keyslot::time::{Clock, Now};
-use keyslot::{Engine, EngineOptions, Session};
+use keyslot::{BigKeySearch, Engine, EngineOptions, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -413,4 +413,82 @@ fn figures_are_printed_for_monitoring_systems() {
     ] {
         assert!(samples.contains(&expected), "{expected:?} in {text}");
     }
+}
+
+#[test]
+fn big_keys_are_found_in_bounded_steps() {
+    let (engine, _) = engine(1, &[]);
+    let mut session = engine.session();
+    let large = "x".repeat(10_240);
+    say(&mut session, &format!("SET {{a}}large {large}"));
+    for number in 0..500 {
+        say(&mut session, &format!("SET small:{number} v"));
+    }
+    say(&mut session, &format!("SADD set {}", "a b c d e f g h"));
+    let mut search = BigKeySearch::default().of_elements(8);
+    let (mut found, mut steps) = (Vec::new(), 0);
+    while !search.is_done() {
+        found.extend(engine.big_keys(&mut search, 20));
+        steps += 1;
+    }
+    assert!(steps >= 10, "{steps}");
+    found.sort_by(|one, other| one.key.cmp(&other.key));
+    let told: Vec<_> =
+        found.iter().map(|it| (it.key.as_slice(), it.type_name, it.elements)).collect();
+    assert_eq!(told, [(&b"set"[..], "set", 8), (b"{a}large", "string", 1)]);
+    assert!(found[1].bytes >= 10_240 && found[0].bytes < 1_000);
+    // In one slot, and by the command.
+    let slot = found[1].slot;
+    let mut search = BigKeySearch::default().in_slot(slot);
+    assert_eq!(engine.big_keys(&mut search, 100), [found[1].clone()]);
+    assert!(search.is_done() && engine.big_keys(&mut search, 100).is_empty());
+    let mut nowhere = BigKeySearch::default().in_database(99);
+    let mut small = BigKeySearch::default().of_bytes(1);
+    assert_eq!(engine.big_keys(&mut small, 1_000).len(), 502);
+    assert!(engine.big_keys(&mut nowhere, 1).is_empty() && nowhere.is_done());
+    let bytes = found[1].bytes;
+    let entry = format!("*5\r\n$8\r\n{{a}}large\r\n$6\r\nstring\r\n:1\r\n:{bytes}\r\n:{slot}\r\n");
+    assert_eq!(
+        say(&mut session, &format!("MEMORY BIGKEYS 0 COUNT 100 SLOT {slot}")),
+        format!("*2\r\n$1\r\n0\r\n*1\r\n{entry}")
+    );
+    say(&mut session, "CONFIG SET big-key-bytes 1mb");
+    assert_eq!(say(&mut session, "MEMORY BIGKEYS 0 COUNT 1000"), "*2\r\n$1\r\n0\r\n*0\r\n");
+    for (request, refused) in [
+        ("MEMORY BIGKEYS x", "-ERR invalid cursor\r\n"),
+        ("MEMORY BIGKEYS 0 COUNT x", "-ERR value is not an integer or out of range\r\n"),
+        ("MEMORY BIGKEYS 0 SLOT 16384", "-ERR Invalid or out of range slot\r\n"),
+        ("MEMORY BIGKEYS 0 COUNT", "-ERR syntax error\r\n"),
+        ("MEMORY BIGKEYS 0 FOO 1", "-ERR syntax error\r\n"),
+    ] {
+        assert_eq!(say(&mut session, request), refused, "{request}");
+    }
+}
+
+#[test]
+fn hot_keys_are_found_while_somebody_asks() {
+    let (engine, _) = engine(1, &[]);
+    let mut session = engine.session();
+    assert!(say(&mut session, "MEMORY HOTKEYS").starts_with("-ERR hot keys are not counted"));
+    say(&mut session, "GET before");
+    say(&mut session, "CONFIG SET hot-key-sampling 1");
+    for number in 0..20 {
+        say(&mut session, &format!("GET cold:{number}\r\nGET hot\r\nMGET hot warm"));
+        engine.get(b"hot").unwrap();
+    }
+    let top = engine.hot_keys(2);
+    let told: Vec<_> = top.iter().map(|it| (it.key.as_slice(), it.accesses)).collect();
+    assert_eq!(told, [(&b"hot"[..], 60), (b"warm", 20)]);
+    let slot = top[0].slot;
+    assert_eq!(
+        say(&mut session, "MEMORY HOTKEYS COUNT 1"),
+        format!("*1\r\n*5\r\n$3\r\nhot\r\n:0\r\n:{slot}\r\n:60\r\n:60\r\n")
+    );
+    assert_eq!(
+        say(&mut session, "MEMORY HOTKEYS COUNT x"),
+        "-ERR value is not an integer or out of range\r\n"
+    );
+    assert_eq!(say(&mut session, "MEMORY HOTKEYS FOO"), "-ERR syntax error\r\n");
+    assert_eq!(say(&mut session, "MEMORY HOTKEYS RESET"), "+OK\r\n");
+    assert_eq!(say(&mut session, "MEMORY HOTKEYS"), "*0\r\n");
 }

@@ -4,6 +4,7 @@
 use super::acl::{AuditEvent, Users};
 use super::card::Registry;
 use super::client::ClientState;
+use super::hot_keys::HotKeys;
 use super::latency::LatencyMonitor;
 use super::limits::Growth;
 use super::link::Links;
@@ -48,6 +49,8 @@ pub(crate) struct Environment {
     pub(crate) stats: Stats,
     /// The last calls that took long.
     pub(crate) slow_log: SlowLog,
+    /// The keys that are asked for most.
+    pub(crate) hot_keys: HotKeys,
     /// Events that took long.
     pub(crate) latency: LatencyMonitor,
     /// Where slots live; none in an engine that is not part of a cluster.
@@ -106,6 +109,7 @@ impl Environment {
             config,
             stats: Stats::default(),
             slow_log: SlowLog::default(),
+            hot_keys: HotKeys::default(),
             latency: LatencyMonitor::default(),
             cluster,
             in_flight: InFlight::default(),

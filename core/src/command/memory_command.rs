@@ -1,7 +1,9 @@
 //! MEMORY: what keys and the engine take from the allocator, counted without asking it.
 
+use super::big_keys::BIGKEYS;
 use super::call::Call;
 use super::figures::Memory;
+use super::hot_keys::HOTKEYS;
 use super::server::free_all;
 use super::table::{Command, Group, flag, key_use};
 use crate::error::Error;
@@ -23,6 +25,7 @@ pub(super) const MEMORY: Command = Command {
 };
 
 const SUBCOMMANDS: &[Command] = &[
+    BIGKEYS,
     Command {
         summary: "Outputs a memory problems report.",
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
@@ -30,6 +33,7 @@ const SUBCOMMANDS: &[Command] = &[
         ..subcommand("doctor")
     },
     Command { since: "4.0.0", group: Group::Server, ..Command::HELP },
+    HOTKEYS,
     Command {
         summary: "Returns the allocator statistics.",
         complexity: "Depends on how much memory is allocated, could be slow",
@@ -62,8 +66,12 @@ const SUBCOMMANDS: &[Command] = &[
 ];
 
 const HELP: &[&str] = &[
+    "BIGKEYS <cursor> [COUNT <count>] [SLOT <slot>] [ELEMENTS <min>] [BYTES <min>]",
+    "    Return keys that hold much among the next <count> keys, and where to go on.",
     "DOCTOR",
     "    Return memory problems reports.",
+    "HOTKEYS [COUNT <count> | RESET]",
+    "    Return the keys that are asked for most, by a sample (see hot-key-sampling).",
     "MALLOC-STATS",
     "    Return internal statistics report from the memory allocator.",
     "PURGE",

@@ -2,6 +2,7 @@
 //! batches are the engine's business; values are `value`'s.
 
 mod acl;
+mod big_keys;
 mod bitmap;
 mod blocking;
 mod call;
@@ -21,6 +22,7 @@ mod geo;
 mod glob;
 mod grammar;
 mod hash;
+mod hot_keys;
 mod hyperloglog;
 mod info;
 mod introspect;
@@ -61,11 +63,13 @@ mod zset;
 
 pub use acl::{AclStore, AuditEvent, AuditOrigin, AuditSink};
 pub(crate) use acl::{Identity, Users};
+pub use big_keys::{BigKey, BigKeySearch};
 pub(crate) use call::Call;
 pub(crate) use client::{ClientState, ReplyMode, is_unix_socket};
 pub(crate) use environment::Environment;
 pub use environment::HostFigures;
 pub use figures::{CommandFigures, DatabaseFigures, Figures, Metric, MetricKind};
+pub use hot_keys::HotKey;
 pub use latency::LatencySample;
 pub(crate) use link::{Failure, Line, Next, PeerState, Scene, Stage, Task};
 pub(crate) use mailbox::{Letter, Waker};

@@ -266,6 +266,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new("latency-tracking-info-percentiles", Kind::Words {
         default: "50 99 99.9", normalize: words::percentiles }, "%")
         .engine("Percentiles that INFO latencystats prints."),
+    number("big-key-elements", 10_240, 1, LONG, "").engine("Elements that make a key big."),
+    memory("big-key-bytes", 10_240, 1, LONG as u64).engine("Memory that makes a key big."),
+    number("hot-key-sampling", 0, 0, 1 << 20, "")
+        .engine("One in how many accesses is sampled for MEMORY HOTKEYS; 0 for none."),
     number("busy-reply-threshold", 5000, 0, LONG, "ms").alias_of("lua-time-limit")
         .kept("How long a script runs before others are told BUSY."),
     choice("sanitize-dump-payload", "no", SANITIZE)

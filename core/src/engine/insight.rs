@@ -2,7 +2,7 @@
 //! for people.
 
 use super::Engine;
-use crate::command::{Figures, LatencySample, SlowCall};
+use crate::command::{BigKey, BigKeySearch, Figures, HotKey, LatencySample, SlowCall};
 use crate::keyspace::Access;
 use crate::time::Moment;
 
@@ -40,5 +40,39 @@ impl Engine {
     /// second the longest.
     pub fn latency_events(&self) -> Vec<(&'static str, Vec<LatencySample>)> {
         self.inner.env.latency.all()
+    }
+
+    /// Looks at `budget` keys or a few more, and returns those of them that hold much. Call it until
+    /// the search is done; every key that is there all the time is looked at.
+    ///
+    /// ```
+    /// use keyslot::{BigKeySearch, Engine};
+    ///
+    /// let engine = Engine::default();
+    /// engine.set(b"large", &[0; 20_000])?;
+    /// let mut search = BigKeySearch::default();
+    /// let mut found = Vec::new();
+    /// while !search.is_done() {
+    ///     found.extend(engine.big_keys(&mut search, 1_000));
+    /// }
+    /// assert_eq!((found[0].key.as_slice(), found[0].type_name), (&b"large"[..], "string"));
+    /// # Ok::<(), keyslot::error::Error>(())
+    /// ```
+    pub fn big_keys(&self, search: &mut BigKeySearch, budget: usize) -> Vec<BigKey> {
+        let keyspace = &self.inner.keyspace;
+        let is_slot = |slot: u16| usize::from(slot) < keyspace.scheme().slots();
+        if search.database >= keyspace.databases() || !search.slot.is_none_or(is_slot) {
+            return search.end();
+        }
+        let time = Moment::new(&*self.inner.clock);
+        search.step(&self.inner.env, &mut Access::nothing(keyspace, &time), budget)
+    }
+
+    /// The keys that are asked for most since the engine was opened or MEMORY HOTKEYS RESET, up to
+    /// `count` of them, estimated from a sample. Nothing is sampled unless the setting
+    /// `hot-key-sampling` says that one in so many accesses is.
+    pub fn hot_keys(&self, count: usize) -> Vec<HotKey> {
+        let sampling = self.inner.env.config.hot_key_sampling().unwrap_or(1);
+        self.inner.env.hot_keys.top(count, sampling, self.inner.clock.unix_ms())
     }
 }

@@ -76,10 +76,25 @@ impl Inner {
             self.env.stats.commands.add(first.spec, sample);
             rest = others;
         }
+        if let Some(sampling) = self.env.config.hot_key_sampling() {
+            self.sample_keys(&round.commands, sampling, client.db, time);
+        }
         if self.is_slow(ns / 1000) {
             self.note_slow_round(&round.commands, ns, client, out, time);
         }
         round.commands.clear();
+    }
+
+    /// Counts the keys of some of the commands.
+    #[cold]
+    fn sample_keys(&self, commands: &[Timed<'_>], sampling: u64, db: usize, time: &Moment<'_>) {
+        for command in commands {
+            let places = command.spec.key_places(command.words);
+            for place in places.into_iter().filter(|_| self.env.hot_keys.takes(sampling)) {
+                let key = self.keyspace.locate(db, command.words[place]);
+                self.env.hot_keys.note(key.db, key.slot, key.bytes, time.unix_ms());
+            }
+        }
     }
 
     /// Whether somebody wants to know of what takes so many microseconds.

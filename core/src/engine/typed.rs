@@ -169,6 +169,11 @@ impl Engine {
             route::check(&inner.env, spec, &ClientState::default(), false, keys, &mut access)?;
         }
         let changes = access.begin_command(std::slice::from_ref(&key));
+        if let Some(sampling) = inner.env.config.hot_key_sampling()
+            && inner.env.hot_keys.takes(sampling)
+        {
+            inner.env.hot_keys.note(key.db, key.slot, key.bytes, time.unix_ms());
+        }
         let result = work(&mut access, &key);
         access.end_command(changes, db, words, std::slice::from_ref(&key), || smallvec![1]);
         inner.settle(access, 1, &time, VecDeque::new());

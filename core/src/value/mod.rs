@@ -141,6 +141,20 @@ pub(crate) fn remove_expired_members(record: &mut Record, now_ms: u64, budget: u
     if has_expiring_members(record) { hash::remove_expired(record, now_ms, budget) } else { 0 }
 }
 
+/// How many elements, members, fields or entries a record has, expired fields included; one for a
+/// string.
+pub(crate) fn element_count(record: &Record) -> usize {
+    const KNOWN: &str = "the type was looked at";
+    match Type::of(record) {
+        Type::String => 1,
+        Type::Set => set::known(record).len(),
+        Type::List => list::read(record).expect(KNOWN).len(),
+        Type::Zset => zset::Zset::of(record).expect(KNOWN).len(),
+        Type::Hash => member_count(record),
+        Type::Stream => stream::read(record).expect(KNOWN).len(),
+    }
+}
+
 /// What the boxed object of a record takes from the allocator, if it has one.
 pub(crate) fn object_footprint(record: &Record) -> usize {
     match record.body() {
