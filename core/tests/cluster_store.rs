@@ -5,15 +5,17 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use keyslot::cluster::{
-    FileStore, Health, MemoryStore, Node, NodeId, Role, SlotState, Topology, TopologyStore, store,
+    ClusterRecord, FileStore, Health, MemoryStore, Node, NodeId, Role, SlotState, Topology,
+    TopologyStore, store,
 };
+use keyslot::error::Error;
 use keyslot::slot::{SlotScheme, SlotSet};
 use keyslot::{Engine, EngineOptions, MigrationLimits, Mode, Session};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const NAMES: [&str; 3] = [
@@ -177,7 +179,7 @@ fn a_replica_takes_over_by_the_store() {
     let memory = MemoryStore::default();
     let engines = cluster(&memory);
     let [mut one, mut two, _] = engines.each_ref().map(Engine::session);
-    let of_first = |record: &mut keyslot::cluster::ClusterRecord| {
+    let of_first = |record: &mut ClusterRecord| {
         record.join(Node { role: Role::Replica { of: id(0) }, ..node(1) });
         record.join(Node { health: Health::Failed, ..node(0) });
         Ok(())
@@ -200,6 +202,58 @@ fn a_replica_takes_over_by_the_store() {
     says(&mut one, "SET k v", "-MOVED 7629 10.0.0.1:7002");
     let topology = engines[2].topology().unwrap();
     assert_eq!(topology.node(id(0)).unwrap().role, Role::Replica { of: id(1) });
+}
+
+type Interruption = Box<dyn FnOnce() + Send>;
+
+/// A store that lets something else happen just after the record was read.
+#[derive(Clone, Default)]
+struct Interrupted {
+    memory: MemoryStore,
+    then: Arc<Mutex<Option<Interruption>>>,
+}
+
+impl std::fmt::Debug for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.memory.fmt(f)
+    }
+}
+
+impl TopologyStore for Interrupted {
+    fn load(&self) -> Result<store::Stored, Error> {
+        let stored = self.memory.load();
+        let then = self.then.lock().unwrap().take();
+        then.into_iter().for_each(|then| then());
+        stored
+    }
+
+    fn compare_and_set(&self, version: u64, record: &ClusterRecord) -> Result<Option<u64>, Error> {
+        self.memory.compare_and_set(version, record)
+    }
+
+    fn may_have_changed(&self, version: u64) -> Result<bool, Error> {
+        self.memory.may_have_changed(version)
+    }
+}
+
+/// A node that took over an older record after it had given a slot away served the slot again, and
+/// what was written then was lost: increments, as redis-cli moved slots to and fro.
+#[test]
+fn what_a_node_said_is_not_taken_back_by_an_older_record() {
+    let store = Interrupted::default();
+    let engines = cluster(&store);
+    says(&mut engines[2].session(), "CLUSTER BUMPEPOCH", "+BUMPED 3");
+    let mut session = engines[0].session();
+    let give = format!("CLUSTER SETSLOT 7629 NODE {}", NAMES[1]);
+    let then = move || says(&mut session, &give, "+OK");
+    *store.then.lock().unwrap() = Some(Box::new(then));
+    let mut session = engines[0].session();
+    for _ in 0..2 {
+        engines[0].refresh_topology().unwrap();
+        says(&mut session, "INCR k", "-MOVED 7629 10.0.0.1:7002");
+    }
+    let epoch = engines[0].topology().unwrap().node(id(2)).unwrap().config_epoch;
+    assert_eq!(epoch, 3);
 }
 
 /// A redis-server in cluster mode.
@@ -248,7 +302,8 @@ impl Connection {
     /// What it answers, up to the answer of a request that marks the end.
     fn say(&mut self, line: &str) -> String {
         const END: &str = "$8\r\nend mark\r\n";
-        write!(self.stream, "{line}\r\nECHO \"end mark\"\r\n").unwrap();
+        let request = format!("{line}\r\nECHO \"end mark\"\r\n");
+        self.stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         while !answer.ends_with(END) {
             let mut buffer = [0; 4096];

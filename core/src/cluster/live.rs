@@ -28,6 +28,8 @@ struct OnTheWay {
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) topology: Topology,
+    /// Whether the cluster serves at all, as the topology says.
+    pub(crate) is_up: bool,
     transits: BTreeMap<u16, OnTheWay>,
     /// Slots that a migration is at work on.
     claimed: SlotSet,
@@ -36,8 +38,9 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn new(topology: Topology) -> Self {
+        let is_up = topology.is_up();
         let (transits, fences) = Default::default();
-        Self { topology, transits, claimed: SlotSet::new(), fences }
+        Self { topology, is_up, transits, claimed: SlotSet::new(), fences }
     }
 
     /// Carries out CLUSTER SETSLOT. A slot that is stable again has no keys on their way: what the
@@ -105,8 +108,13 @@ impl View {
         };
     }
 
+    /// Whether a command on keys of this slot is served here whatever it is.
     fn is_plain(&self, slot: u16) -> bool {
-        self.topology.is_plain(slot) && !self.fences.contains_key(&slot)
+        let topology = &self.topology;
+        self.is_up
+            && topology.is_mine(slot)
+            && topology.state(slot) == SlotState::Stable
+            && !self.fences.contains_key(&slot)
     }
 
     /// Takes slots for one migration alone. Fails with the first slot that another has.
@@ -141,17 +149,32 @@ pub(crate) struct Cluster {
     changes: AtomicU64,
     /// Where the members keep what they agree on; none if the host says how it is.
     store: Option<Arc<dyn TopologyStore>>,
-    /// Held by whoever changes the store, and the version that the view agrees with. The locks of
-    /// the slots concerned are taken first.
-    turn: Mutex<u64>,
+    /// Held by whoever changes the store. The locks of the slots concerned are taken first.
+    turn: Mutex<Versions>,
+}
+
+/// Which versions of the record in the store the view knows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Versions {
+    /// The one that all of the view is as new as.
+    adopted: u64,
+    /// The one that this node wrote last. A record that is older would take back what it says.
+    written: u64,
+}
+
+impl Versions {
+    fn both(version: u64) -> Self {
+        Self { adopted: version, written: version }
+    }
 }
 
 impl Cluster {
     pub(crate) fn new(topology: Topology) -> Self {
         let slots = 0..topology.scheme().slots() as u16;
-        let plain = slots.map(|slot| AtomicBool::new(topology.is_plain(slot))).collect();
+        let view = View::new(topology);
+        let plain = slots.map(|slot| AtomicBool::new(view.is_plain(slot))).collect();
         Self {
-            view: RwLock::new(View::new(topology)),
+            view: RwLock::new(view),
             plain,
             changes: AtomicU64::new(0),
             store: None,
@@ -177,7 +200,7 @@ impl Cluster {
             Ok(())
         })?;
         topology.adopt_all(&stored.record);
-        let turn = Mutex::new(stored.version);
+        let turn = Mutex::new(Versions::both(stored.version));
         Ok(Self { store: Some(store), turn, ..Self::new(topology) })
     }
 
@@ -201,7 +224,7 @@ impl Cluster {
         };
         let mut turn = self.turn.lock();
         let ((result, topology), stored) = self.agree(&**store, &mut change)?;
-        *turn = stored.version;
+        *turn = Versions::both(stored.version);
         self.change(|view| view.install(topology));
         Ok(result)
     }
@@ -217,9 +240,10 @@ impl Cluster {
         let Some(store) = &self.store else {
             return self.change_slot(slot, |view| view.set_slot(slot, change, keys));
         };
-        let _turn = self.turn.lock();
+        let mut turn = self.turn.lock();
         let change = |topology: &mut Topology| topology.set_slot(slot, change, keys);
-        let ((_, topology), _) = self.agree(&**store, change)?;
+        let ((_, topology), stored) = self.agree(&**store, change)?;
+        turn.written = stored.version;
         // What else is new in the store is for who holds the locks of all shards.
         self.change_slot(slot, |view| {
             view.topology.copy_slot(&topology, slot);
@@ -262,7 +286,7 @@ impl Cluster {
         let store = self.store.as_ref().ok_or(NO_STORE)?;
         let mut turn = self.turn.lock();
         let (_, stored) = store::update(&**store, change)?;
-        *turn = stored.version;
+        *turn = Versions::both(stored.version);
         topology.adopt(&stored.record);
         self.change(|view| view.install(topology));
         Ok(())
@@ -274,7 +298,7 @@ impl Cluster {
     /// If the store cannot be reached.
     pub(crate) fn news(&self) -> Result<Option<Stored>, Error> {
         let Some(store) = &self.store else { return Ok(None) };
-        let seen = *self.turn.lock();
+        let seen = self.turn.lock().adopted;
         if !store.may_have_changed(seen)? {
             return Ok(None);
         }
@@ -286,10 +310,10 @@ impl Cluster {
     /// whether anything is otherwise by that.
     pub(crate) fn take_over(&self, stored: &Stored) -> bool {
         let mut turn = self.turn.lock();
-        if stored.version <= *turn {
+        if stored.version <= turn.adopted || stored.version < turn.written {
             return false;
         }
-        *turn = stored.version;
+        turn.adopted = stored.version;
         let mut topology = self.view().topology.clone();
         topology.adopt(&stored.record);
         let is_new = self.view().topology != topology;
@@ -324,10 +348,11 @@ impl Cluster {
     /// Changes what is known of one slot. The caller holds the lock of its shard.
     pub(crate) fn change_slot<R>(&self, slot: u16, change: impl FnOnce(&mut View) -> R) -> R {
         let mut view = self.view.write();
-        let was_up = view.topology.is_up();
+        let was_up = view.is_up;
         let result = change(&mut view);
+        view.is_up = view.topology.is_up();
         self.changes.fetch_add(1, Relaxed);
-        if view.topology.is_up() == was_up {
+        if view.is_up == was_up {
             self.refresh(&view, slot);
         } else {
             self.refresh_all(&view);
@@ -339,6 +364,7 @@ impl Cluster {
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut View) -> R) -> R {
         let mut view = self.view.write();
         let result = change(&mut view);
+        view.is_up = view.topology.is_up();
         self.changes.fetch_add(1, Relaxed);
         self.refresh_all(&view);
         result

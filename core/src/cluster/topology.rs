@@ -346,11 +346,6 @@ impl Topology {
         }
     }
 
-    /// Whether a command on keys of this slot is served here whatever it is.
-    pub(super) fn is_plain(&self, slot: u16) -> bool {
-        self.is_mine(slot) && self.is_up() && self.state(slot) == SlotState::Stable
-    }
-
     fn place(&self, id: NodeId) -> Option<u16> {
         self.nodes.iter().position(|node| node.id == id).map(|place| place as u16)
     }

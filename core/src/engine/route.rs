@@ -150,7 +150,7 @@ fn judge(
     if keys.iter().any(|key| key.slot != slot) {
         return Err(CROSS_SLOT);
     }
-    if !topology.is_up() {
+    if !view.is_up {
         if !topology.allow_reads_when_down {
             return Err(DOWN);
         }

@@ -3,6 +3,7 @@
 
 use super::Client;
 use keyslot::resp::Reply;
+use keyslot::slot::SlotScheme;
 use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 const WRITERS: usize = 3;
-const KEYS_EACH: usize = 400;
+/// How many keys each writes, half of them in the slots below this, which tests move.
+const KEYS_EACH: usize = 300;
+const BUSY_SLOTS: u16 = 60;
 
 /// A client that goes where it is sent.
 pub(crate) struct ClusterClient {
@@ -100,12 +103,20 @@ impl Load {
     }
 }
 
+fn keys_of(number: usize) -> Vec<String> {
+    let names = || (0..).map(|name| format!("writer{number}:{name}"));
+    let is_busy = |name: &String| SlotScheme::Redis.slot(name.as_bytes()) < BUSY_SLOTS;
+    let mut keys: Vec<String> = names().filter(is_busy).take(KEYS_EACH / 2).collect();
+    keys.extend(names().filter(|name| !is_busy(name)).take(KEYS_EACH / 2));
+    keys
+}
+
 /// Increments keys in turn, each answer of which tells how often that was.
 fn write(first: u16, number: usize, stop: &AtomicBool) -> HashMap<String, i64> {
     let mut client = ClusterClient::new(first);
     let mut counts: HashMap<String, i64> = HashMap::new();
-    for turn in 0.. {
-        let key = format!("writer{number}:{}", turn % KEYS_EACH);
+    let keys = keys_of(number);
+    for (turn, key) in keys.iter().cycle().cloned().enumerate() {
         if turn >= KEYS_EACH && stop.load(Relaxed) {
             break;
         }

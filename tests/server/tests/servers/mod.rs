@@ -53,17 +53,22 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn keyslot(arguments: &[&str]) -> Self {
+        Self::keyslot_at(free_port(), arguments)
+    }
+
+    pub(crate) fn keyslot_at(port: u16, arguments: &[&str]) -> Self {
         let program = env!("CARGO_BIN_EXE_keyslot-server");
-        Self::start(Command::new(program).args(arguments), free_port())
+        Self::start(Command::new(program).args(arguments), port)
     }
 
     /// A redis-server, which must be installed: what these tests show is that it and keyslot agree.
     pub(crate) fn redis(arguments: &[&str]) -> Self {
+        Self::redis_at(free_port(), arguments)
+    }
+
+    pub(crate) fn redis_at(port: u16, arguments: &[&str]) -> Self {
         let mut command = Command::new("redis-server");
-        Self::start(
-            command.args(["--save", "", "--bind", "127.0.0.1"]).args(arguments),
-            free_port(),
-        )
+        Self::start(command.args(["--save", "", "--bind", "127.0.0.1"]).args(arguments), port)
     }
 
     fn start(command: &mut Command, port: u16) -> Self {
