@@ -85,6 +85,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("quit", "replaced_by", "7.2 deprecates it"),
     ("randomkey", "tips", "7.2 says how to join the replies"),
     ("scan", "tips", "7.2 says how to join the replies"),
+    ("script|flush", "arguments", "7.2 names them otherwise"),
     ("set", "arguments", "Valkey 8.1 has IFEQ"),
     ("set", "history", "Valkey 8.1 has IFEQ"),
     ("shutdown", "arguments", "7.2 names them otherwise"),

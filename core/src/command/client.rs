@@ -141,6 +141,16 @@ impl ClientState {
         Self { db, protocol, no_touch, identity, may_wait: true, retries: true, ..before }
     }
 
+    /// The state in which a script of a session gives its commands. Its choice of a database is its
+    /// own, and so is the version in which it sees replies.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn of_script(client: &Self) -> Self {
+        let Self { db, readonly, no_touch, .. } = *client;
+        let (identity, card) = (client.identity.clone(), client.card.clone());
+        let tracking = client.tracking;
+        Self { id: client.id, db, readonly, no_touch, identity, tracking, card, ..Self::default() }
+    }
+
     /// Notes that the session waits.
     pub(crate) fn begin_wait(&mut self, waiter: Arc<Waiter>) {
         if let Some(card) = &self.card {

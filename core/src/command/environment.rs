@@ -13,6 +13,7 @@ use super::monitor::Monitors;
 use super::names::{self, Names};
 use super::pause::Pause;
 use super::pubsub::Channels;
+use super::script::Scripting;
 use super::slow_log::SlowLog;
 use super::stats::{Counter, Stats};
 use super::tracking::Tracking;
@@ -76,6 +77,8 @@ pub(crate) struct Environment {
     pub(crate) pause: Pause,
     /// By how much sessions grew.
     pub(crate) growth: Growth,
+    /// Who carries out scripts.
+    pub(crate) scripting: Scripting,
     /// Hosts to be called.
     pub(crate) post: Post,
     /// What the host last told of its process.
@@ -123,6 +126,7 @@ impl Environment {
             waiting: WaitingRoom::default(),
             pause: Pause::default(),
             growth: Growth::default(),
+            scripting: Scripting::default(),
             post: Post::default(),
             host: Mutex::default(),
             opened_ms: now_ms,

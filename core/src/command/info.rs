@@ -168,7 +168,6 @@ fn clients(report: &mut Report<'_, '_, '_>) {
 }
 
 fn memory(report: &mut Report<'_, '_, '_>) {
-    let config = &report.call.env.config;
     let used = report.memory.used_bytes();
     let dataset = report.memory.keyspace.dataset();
     let startup = report.memory.startup_bytes;
@@ -188,6 +187,12 @@ fn memory(report: &mut Report<'_, '_, '_>) {
     if let Some(machine) = report.host.machine_bytes {
         report.bytes("total_system_memory", machine);
     }
+    let scripts = report.call.env.scripting.figures();
+    report.line("used_memory_vm_eval", scripts.interpreter_bytes);
+    report.bytes("used_memory_lua", scripts.interpreter_bytes as u64);
+    report.line("used_memory_scripts_eval", scripts.script_bytes);
+    report.line("number_of_cached_scripts", scripts.scripts);
+    let config = &report.call.env.config;
     report.bytes("maxmemory", config.maxmemory());
     report.line("maxmemory_policy", config.maxmemory_policy());
     if let Some(resident) = report.host.resident_bytes {

@@ -44,6 +44,7 @@ mod pubsub;
 mod quoted;
 mod replication;
 mod scan_options;
+mod script;
 mod secrets;
 mod server;
 mod set;
@@ -66,6 +67,8 @@ pub(crate) use acl::{Identity, Users};
 pub use big_keys::{BigKey, BigKeySearch};
 pub(crate) use call::Call;
 pub(crate) use client::{ClientState, ReplyMode, is_unix_socket};
+#[cfg(feature = "scripts")]
+pub(crate) use connection::REDIS_VERSION;
 pub(crate) use environment::Environment;
 pub use environment::HostFigures;
 pub use figures::{CommandFigures, DatabaseFigures, Figures, Metric, MetricKind};
@@ -75,6 +78,8 @@ pub(crate) use link::{Failure, Line, Next, PeerState, Scene, Stage, Task};
 pub(crate) use mailbox::{Letter, Waker};
 pub(crate) use monitor::is_shown_first;
 pub(crate) use names::Names;
+#[cfg(feature = "scripts")]
+pub(crate) use script::{Interpreter, ScriptFigures, ScriptRequest};
 pub use slow_log::SlowCall;
 pub(crate) use stats::Counter;
 pub(crate) use tally::Sample;

@@ -28,6 +28,7 @@ pub(crate) enum Group {
     Hyperloglog,
     List,
     Pubsub,
+    Scripting,
     Server,
     Set,
     Stream,
@@ -49,6 +50,7 @@ impl Group {
             Self::Hyperloglog => "hyperloglog",
             Self::List => "list",
             Self::Pubsub => "pubsub",
+            Self::Scripting => "scripting",
             Self::Server => "server",
             Self::Set => "set",
             Self::Stream => "stream",
@@ -68,6 +70,7 @@ impl Group {
             Self::Geo => category::GEO,
             Self::Hash => category::HASH,
             Self::Hyperloglog => category::HYPERLOGLOG,
+            Self::Scripting => category::SCRIPTING,
             Self::Set => category::SET,
             Self::Stream => category::STREAM,
             Self::List => category::LIST,
@@ -103,6 +106,8 @@ pub(crate) mod flag {
     pub(crate) const ANSWERS_BY_PUSH: u32 = 1 << 20;
     /// It may wait for another node. COMMAND INFO does not print it.
     pub(crate) const ASKS_PEERS: u32 = 1 << 21;
+    /// It runs scripts or changes them, so that it takes its turn before any shard is locked.
+    pub(crate) const RUNS_SCRIPTS: u32 = 1 << 22;
 
     /// The names in the order in which they are printed.
     pub(crate) const NAMES: &[(u32, &str)] = &[
@@ -464,6 +469,9 @@ fn categories(command: &Command) -> u32 {
     ];
     let implied = from_flags.iter().filter(|(flag, _)| command.flags & flag != 0);
     let all = implied.fold(own, |all, (_, category)| all | category);
+    // A script that only reads is no reading command.
+    let is_script = own & category::SCRIPTING != 0 && command.flags & flag::READONLY != 0;
+    let all = if is_script { all & !category::READ } else { all };
     all | if all & category::FAST == 0 { category::SLOW } else { 0 }
 }
 
@@ -517,6 +525,7 @@ const FAMILIES: &[&[&[Command]]] = &[
     &[super::module::COMMANDS],
     &[super::pubsub::COMMANDS],
     &[super::replication::COMMANDS],
+    &[super::script::COMMANDS],
     &[super::server::COMMANDS],
     &[super::set::COMMANDS],
     &[super::snapshot::COMMANDS],

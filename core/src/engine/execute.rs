@@ -5,7 +5,7 @@ use super::waiting::Deferred;
 use super::{Inner, route};
 use crate::command::tracking::follow;
 use crate::command::{
-    AuditEvent, Call, ClientState, Counter, ReplyMode, Sample, is_shown_first, table,
+    AuditEvent, Call, ClientState, Counter, Environment, ReplyMode, Sample, is_shown_first, table,
 };
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key, Traffic};
@@ -165,14 +165,15 @@ impl Inner {
                 &mut many
             }
         };
+        let _turn = (spec.flags & flag::RUNS_SCRIPTS != 0).then(|| self.env.scripting.take_turn());
         let touches_everything = spec.flags & flag::WRITE != 0 && self.keyspace.is_listened_to();
         let mut access = if keys.is_empty() && touches_everything {
             // What it does is heard of in its order among what others do.
             Access::all(&self.keyspace, time)
-        } else if keys.is_empty() {
-            Access::nothing(&self.keyspace, time)
         } else if spec.reads_keys_by_value(words) {
             Access::all(&self.keyspace, time)
+        } else if keys.is_empty() {
+            Access::nothing(&self.keyspace, time)
         } else {
             Access::keys(&self.keyspace, time, keys)
         };
@@ -286,7 +287,7 @@ impl Inner {
         let began_us = if is_counted { self.clock.now().mono_us } else { 0 };
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
         let outcome = match served {
-            Ok(()) => self.act(&mut call),
+            Ok(()) => act(&mut call),
             Err(error) if route::is_fenced(&error) && call.client.can_park() => {
                 // It is carried out anew when the fence is lifted.
                 call.client.asking = asking;
@@ -307,43 +308,9 @@ impl Inner {
         outcome
     }
 
-    /// Carries out a command that is served here.
-    #[inline]
-    pub(super) fn act(&self, call: &mut Call<'_, '_>) -> Outcome {
-        let mark = call.out.mark();
-        let is_shown = self.env.monitors.is_any();
-        if is_shown && is_shown_first(call.spec) {
-            self.env.show(call.spec, call.words, call.client, call.time.unix_ms());
-        }
-        let db = call.client.db;
-        let changes = call.keys.begin_command(call.located);
-        let result = (call.spec.command.handler)(call);
-        let places = || call.spec.key_places(call.words);
-        call.keys.end_command(changes, db, call.words, call.located, places);
-        if let Some(cluster) = &self.env.cluster {
-            route::note_write_without_keys(cluster, call.spec, call.located);
-        }
-        let outcome = match result {
-            Ok(()) => Outcome::Done,
-            Err(error) => {
-                call.out.rewind(mark);
-                self.answer_error(&error, call.out);
-                Outcome::Failed
-            }
-        };
-        if call.keys.is_tracked() {
-            follow(call);
-        }
-        if is_shown && !is_shown_first(call.spec) {
-            self.env.show(call.spec, call.words, call.client, call.time.unix_ms());
-        }
-        outcome
-    }
-
     /// Answers an error, which counts.
     pub(super) fn answer_error(&self, error: &Error, out: &mut dyn ReplySink) {
-        out.error(error);
-        self.env.stats.note_error(error);
+        answer_error(&self.env, error, out);
     }
 
     /// Tells what a batch did to those who want to know, gives up its locks, and then calls hosts
@@ -358,7 +325,7 @@ impl Inner {
     ) {
         self.serve_now(&mut access, time, &mut deferred);
         self.count(&access, commands);
-        self.announce(&mut access);
+        announce(&self.env, &mut access);
         self.tell_trackers(&mut access);
         drop(access);
         if !deferred.is_empty() {
@@ -392,14 +359,6 @@ impl Inner {
         }
     }
 
-    /// Tells what happened to keys to those who listen.
-    pub(super) fn announce(&self, access: &mut Access<'_>) {
-        if !access.changes.notices.is_empty() {
-            let notices = std::mem::take(&mut access.changes.notices);
-            self.env.announce(&notices, access.unix_ms());
-        }
-    }
-
     #[inline]
     pub(super) fn count(&self, access: &Access<'_>, commands: usize) {
         self.env.stats.add(&[
@@ -410,6 +369,54 @@ impl Inner {
             (Counter::ExpiredMembers, access.stats.expired_members),
             (Counter::Changes, access.stats.changes),
         ]);
+    }
+}
+
+/// Carries out a command that is served here.
+#[inline]
+pub(super) fn act(call: &mut Call<'_, '_>) -> Outcome {
+    let env = call.env;
+    let mark = call.out.mark();
+    let is_shown = env.monitors.is_any();
+    if is_shown && is_shown_first(call.spec) {
+        env.show(call.spec, call.words, call.client, call.time.unix_ms());
+    }
+    let db = call.client.db;
+    let changes = call.keys.begin_command(call.located);
+    let result = (call.spec.command.handler)(call);
+    let places = || call.spec.key_places(call.words);
+    call.keys.end_command(changes, db, call.words, call.located, places);
+    if let Some(cluster) = &env.cluster {
+        route::note_write_without_keys(cluster, call.spec, call.located);
+    }
+    let outcome = match result {
+        Ok(()) => Outcome::Done,
+        Err(error) => {
+            call.out.rewind(mark);
+            answer_error(env, &error, call.out);
+            Outcome::Failed
+        }
+    };
+    if call.keys.is_tracked() {
+        follow(call);
+    }
+    if is_shown && !is_shown_first(call.spec) {
+        env.show(call.spec, call.words, call.client, call.time.unix_ms());
+    }
+    outcome
+}
+
+/// Answers an error, which counts.
+fn answer_error(env: &Environment, error: &Error, out: &mut dyn ReplySink) {
+    out.error(error);
+    env.stats.note_error(error);
+}
+
+/// Tells what happened to keys to those who listen.
+pub(super) fn announce(env: &Environment, access: &mut Access<'_>) {
+    if !access.changes.notices.is_empty() {
+        let notices = std::mem::take(&mut access.changes.notices);
+        env.announce(&notices, access.unix_ms());
     }
 }
 

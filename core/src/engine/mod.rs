@@ -11,6 +11,8 @@ mod insight;
 mod link;
 mod migration;
 mod route;
+#[cfg(feature = "scripts")]
+mod script;
 mod session;
 mod timing;
 mod transaction;
@@ -172,8 +174,14 @@ impl Engine {
         let users = Users::new(options.secret, options.seed, options.acl_store);
         users.audit.set_sink(options.audit);
         let footprint = keyspace.footprint();
-        let env = Environment::new(config, users, names, options.seed, cluster, now_ms, footprint);
+        #[cfg_attr(not(feature = "scripts"), expect(unused_mut, reason = "scripts are put in"))]
+        let mut env =
+            Environment::new(config, users, names, options.seed, cluster, now_ms, footprint);
         env.declare_users(declared.iter().map(String::as_str))?;
+        #[cfg(feature = "scripts")]
+        {
+            env.scripting.interpreter = Some(Box::<script::Scripts>::default());
+        }
         Ok(Self { inner: Arc::new(Inner::new(keyspace, env, options.clock)) })
     }
 

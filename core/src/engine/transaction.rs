@@ -1,7 +1,7 @@
 //! Commands that are carried out together: queued until EXEC, and then under the locks of all their
 //! keys, so that no other caller sees a part of it.
 
-use super::execute::Words;
+use super::execute::{Words, act, announce};
 use super::timing::Outcome;
 use super::{Engine, Inner, Session, route};
 use crate::command::table::{Spec, flag};
@@ -115,6 +115,7 @@ impl Inner {
         if let Some(watch) = &watch {
             plan.keys.extend(watch.keys().map(|(db, name)| self.keyspace.locate(db, name)));
         }
+        let _turn = plan.runs_scripts.then(|| self.env.scripting.take_turn());
         let mut access = plan.lock(self, time);
         access.no_touch = client.no_touch;
         access.actor = client.id;
@@ -166,16 +167,9 @@ impl Inner {
                     let (keys, env, mark) = (&mut access, &self.env, out.mark());
                     client.keep_up(env);
                     let outcome = match client.permit_at_exec(env, spec, words, || time.unix_ms()) {
-                        Ok(()) => self.act(&mut Call {
-                            spec,
-                            words,
-                            located,
-                            keys,
-                            out,
-                            client,
-                            env,
-                            time,
-                        }),
+                        Ok(()) => {
+                            act(&mut Call { spec, words, located, keys, out, client, env, time })
+                        }
                         Err(error) => {
                             env.stats.commands.reject(spec);
                             self.answer_error(&error, out);
@@ -187,7 +181,7 @@ impl Inner {
                         self.end_round(&mut round, client, out, time);
                     }
                     // The next one may be PUBLISH.
-                    self.announce(&mut access);
+                    announce(&self.env, &mut access);
                 }
                 access.end_group();
                 self.end_round(&mut round, client, out, time);
@@ -237,17 +231,20 @@ struct Plan<'a> {
     ends: Vec<usize>,
     /// Whether a command may look at keys that its words do not tell.
     is_everything: bool,
+    runs_scripts: bool,
 }
 
 impl<'a> Plan<'a> {
     fn new(inner: &Inner, db: usize, transaction: &'a Transaction, words: &'a [&'a [u8]]) -> Self {
-        let mut plan = Self { keys: Vec::new(), ends: Vec::new(), is_everything: false };
+        let mut plan =
+            Self { keys: Vec::new(), ends: Vec::new(), is_everything: false, runs_scripts: false };
         for (spec, words) in transaction.commands(words) {
             let before = plan.keys.len();
             plan.keys.extend(inner.locate_all(db, spec, words));
             plan.ends.push(plan.keys.len());
             plan.is_everything |= plan.keys.len() == before && !spec.leaves_keys_alone();
             plan.is_everything |= spec.reads_keys_by_value(words);
+            plan.runs_scripts |= spec.flags & flag::RUNS_SCRIPTS != 0;
         }
         plan
     }

@@ -5,7 +5,7 @@
 //! can see the change, if they guard all of the waiter's keys. Otherwise it is served right after
 //! they are given up, under locks of its own; a command of another thread may then come first.
 
-use super::execute::{Keys, Words};
+use super::execute::{Keys, Words, act, announce};
 use super::route;
 use super::{Engine, Inner, Session};
 use crate::command::table::Spec;
@@ -152,7 +152,7 @@ impl Inner {
             self.serve_waiting(&mut access, &time, &mut more);
             deferred.append(&mut more);
             self.count(&access, 0);
-            self.announce(&mut access);
+            announce(&self.env, &mut access);
             self.tell_trackers(&mut access);
         }
     }
@@ -223,7 +223,7 @@ impl Inner {
         match permitted.and_then(check) {
             Ok(()) => {
                 let env = &self.env;
-                self.act(&mut Call { spec, words, located, keys, out, client, env, time });
+                act(&mut Call { spec, words, located, keys, out, client, env, time });
             }
             // It goes on waiting, as nobody else gets anything either.
             Err(error) if route::is_fenced(&error) => return false,

@@ -1,0 +1,250 @@
+//! Scripts: what they may see, what they cannot do, and what is answered of them.
+
+#![cfg(feature = "scripts")]
+
+use keyslot::cluster::{Node, NodeId, Topology};
+use keyslot::slot::SlotScheme;
+use keyslot::{Engine, EngineOptions, Session};
+
+fn ask(session: &mut Session, words: &[&str]) -> String {
+    let mut input = format!("*{}\r\n", words.len());
+    words.iter().for_each(|word| input += &format!("${}\r\n{word}\r\n", word.len()));
+    session.feed(input.as_bytes());
+    session.poll();
+    String::from_utf8_lossy(&session.take_output()).replace("\r\n", " ")
+}
+
+/// What a script without keys and arguments answers.
+fn eval(session: &mut Session, script: &str) -> String {
+    ask(session, &["EVAL", script, "0"])
+}
+
+fn told(script: &str, expected: &str) {
+    let said = eval(&mut Engine::default().session(), script);
+    assert_eq!(said.trim_end(), expected, "{script}");
+}
+
+/// The error is told with the script's digest, which is left out here.
+fn refused(script: &str, expected: &str) {
+    let said = eval(&mut Engine::default().session(), script);
+    let (error, place) = said.split_once(" script: ").expect("the script's error is told");
+    assert_eq!(error, expected, "{script}");
+    assert!(place.ends_with(", on @user_script:1. "), "{said}");
+}
+
+#[test]
+fn values_become_replies() {
+    told("return {1, 2, nil, 3}", "*2 :1 :2");
+    told("return {3.99, true, false, 'x'}", "*4 :3 :1 $-1 $1 x");
+    told("return {ok = 'fine'}", "+fine");
+    told("return {err = 'MY error'}", "-MY error");
+    told("return {map = {a = 1}}", "*2 $1 a :1");
+    told("return {double = 1.5}", "$3 1.5");
+    let mut session = Engine::default().session();
+    ask(&mut session, &["HELLO", "3"]);
+    assert_eq!(eval(&mut session, "return {double = 1.5}"), ",1.5 ");
+    assert_eq!(eval(&mut session, "redis.setresp(3) return {true, false}"), "*2 #t #f ");
+    assert_eq!(eval(&mut session, "return {true, false}"), "*2 :1 _ ");
+}
+
+#[test]
+fn keys_and_arguments_are_told_apart() {
+    let mut session = Engine::default().session();
+    let script = "return {KEYS[1], ARGV[1], #KEYS, #ARGV}";
+    let said = ask(&mut session, &["EVAL", script, "1", "k", "a", "b"]);
+    assert_eq!(said, "*4 $1 k $1 a :1 :2 ");
+    assert_eq!(eval(&mut session, script), "*0 ");
+}
+
+#[test]
+fn a_script_sees_what_it_has_written_and_its_database_is_its_own() {
+    let mut session = Engine::default().session();
+    let script =
+        "redis.call('SELECT', 3) redis.call('SET', 'k', 'v') return redis.call('GET', 'k')";
+    assert_eq!(eval(&mut session, script), "$1 v ");
+    assert_eq!(ask(&mut session, &["GET", "k"]), "$-1 ");
+    ask(&mut session, &["SELECT", "3"]);
+    assert_eq!(ask(&mut session, &["GET", "k"]), "$1 v ");
+}
+
+#[test]
+fn errors_of_commands_are_raised_or_returned() {
+    refused("return redis.call('NOSUCH')", "-ERR Unknown Redis command called from script");
+    refused("redis.call('GET')", "-ERR Wrong number of args calling Redis command from script");
+    refused("redis.call('MULTI')", "-ERR This Redis command is not allowed from script");
+    refused(
+        "redis.call('EVAL', 'return 1', 0)",
+        "-ERR This Redis command is not allowed from script",
+    );
+    let wrong_type = "redis.call('SET', 'k', 'v') return redis.pcall('LPUSH', 'k', 'v')";
+    told(wrong_type, "-WRONGTYPE Operation against a key holding the wrong kind of value");
+    told(
+        "local ok, text = pcall(redis.call, 'NOSUCH') return text",
+        "$44 ERR Unknown Redis command called from script",
+    );
+}
+
+#[test]
+fn what_came_before_an_error_stays() {
+    let mut session = Engine::default().session();
+    assert!(eval(&mut session, "redis.call('SET', 'k', 'v') error('late')").starts_with("-ERR "));
+    assert_eq!(ask(&mut session, &["GET", "k"]), "$1 v ");
+}
+
+#[test]
+fn nothing_leaks_from_a_script_to_the_next() {
+    let readonly = "-ERR user_script:1: Attempt to modify a readonly table";
+    for script in [
+        "x = 1",
+        "_G.x = 1",
+        "redis.x = 1",
+        "redis.call = nil",
+        "string.x = 1",
+        "math.pi = 3",
+        "cjson.null = 1",
+        "getmetatable('').__index = {}",
+        "getmetatable(_G).__index = {}",
+        "function helper() end",
+        "loadstring('x = 1')()",
+    ] {
+        let said = eval(&mut Engine::default().session(), script);
+        assert!(said.contains("Attempt to modify a readonly table"), "{script}: {said}");
+    }
+    refused("KEYS = {}", readonly);
+    refused("rawset(_G, 'x', 1)", "-ERR Attempt to modify a readonly table");
+    refused("setmetatable(redis, {})", "-ERR Attempt to modify a readonly table");
+    refused("table.insert(redis, 1)", "-ERR Attempt to modify a readonly table");
+    let unknown = "-ERR user_script:1: Script attempted to access nonexistent global variable 'x'";
+    refused("return x", unknown);
+    refused("return _G.x", unknown);
+    let mut session = Engine::default().session();
+    eval(&mut session, "local t = pairs(redis) KEYS.x = 1");
+    assert_eq!(eval(&mut session, "return KEYS.x"), "$-1 ");
+}
+
+#[test]
+fn what_reaches_the_process_is_not_there() {
+    for name in [
+        "io", "package", "require", "dofile", "loadfile", "debug", "print", "getfenv", "setfenv",
+        "newproxy", "module",
+    ] {
+        let said = eval(&mut Engine::default().session(), &format!("return {name}"));
+        assert!(said.contains("nonexistent global variable"), "{name}: {said}");
+    }
+    told(
+        "local all = {} for name in pairs(os) do all[#all + 1] = name end return all",
+        "*1 $5 clock",
+    );
+    told("return tostring(os.execute)", "$3 nil");
+}
+
+#[test]
+fn bytecode_is_not_code() {
+    told("return tostring(loadstring(string.dump(function() return 1 end)))", "$3 nil");
+    let once =
+        "local done local function read() if not done then done = true return '\\27Lua' end end ";
+    told(&format!("{once} return tostring(load(read))"), "$3 nil");
+    let said = eval(&mut Engine::default().session(), "\u{1b}Lua");
+    assert!(
+        said.starts_with("-ERR Error compiling script (new function): user_script:1:"),
+        "{said}"
+    );
+}
+
+#[test]
+fn shared_tables_can_be_looked_through() {
+    told("for name in pairs(redis) do if name == 'call' then return 1 end end", ":1");
+    told("return {type(redis), type(_G), type(cjson.null)}", "*3 $5 table $5 table $8 userdata");
+    told("return rawget(_G, 'x')", "$-1");
+    told("return ('x'):rep(3)", "$3 xxx");
+}
+
+#[test]
+fn scripts_are_known_by_their_digest() {
+    let mut session = Engine::default().session();
+    let digest = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
+    let unknown = "-NOSCRIPT No matching script. Please use EVAL. ";
+    assert_eq!(ask(&mut session, &["EVALSHA", digest, "0"]), unknown);
+    assert_eq!(ask(&mut session, &["SCRIPT", "LOAD", "return 1"]), format!("$40 {digest} "));
+    assert_eq!(ask(&mut session, &["EVALSHA", &digest.to_uppercase(), "0"]), ":1 ");
+    assert_eq!(ask(&mut session, &["SCRIPT", "EXISTS", digest, "x"]), "*2 :1 :0 ");
+    assert_eq!(ask(&mut session, &["SCRIPT", "SHOW", digest]), "$8 return 1 ");
+    assert_eq!(ask(&mut session, &["SCRIPT", "FLUSH"]), "+OK ");
+    assert_eq!(ask(&mut session, &["SCRIPT", "EXISTS", digest]), "*1 :0 ");
+    assert_eq!(ask(&mut session, &["SCRIPT", "SHOW", digest]), unknown);
+    let idle = "-NOTBUSY No scripts in execution right now. ";
+    assert_eq!(ask(&mut session, &["SCRIPT", "KILL"]), idle);
+}
+
+#[test]
+fn a_script_that_only_reads_writes_nothing() {
+    let mut session = Engine::default().session();
+    let refused = "-ERR Write commands are not allowed from read-only scripts. script: ";
+    let script = "return redis.call('SET', 'k', 'v')";
+    assert!(ask(&mut session, &["EVAL_RO", script, "0"]).starts_with(refused));
+    let flagged = format!("#!lua flags=no-writes\n{script}");
+    assert!(eval(&mut session, &flagged).starts_with(refused));
+    assert_eq!(ask(&mut session, &["EVAL_RO", "return redis.call('GET', 'k')", "0"]), "$-1 ");
+}
+
+#[test]
+fn a_script_in_a_transaction_is_one_of_its_commands() {
+    let mut session = Engine::default().session();
+    ask(&mut session, &["MULTI"]);
+    ask(&mut session, &["SET", "k", "41"]);
+    ask(&mut session, &["EVAL", "return redis.call('INCR', 'k')", "0"]);
+    ask(&mut session, &["SCRIPT", "LOAD", "return 1"]);
+    let said = ask(&mut session, &["EXEC"]);
+    assert_eq!(said, "*3 +OK :42 $40 e0e1f9fabfc9d4800c877a703b823ac0578ff8db ");
+}
+
+#[test]
+fn what_a_script_writes_wakes_who_waits() {
+    let engine = Engine::default();
+    let mut waiting = engine.session();
+    assert_eq!(ask(&mut waiting, &["BLPOP", "list", "0"]), "");
+    let script = "redis.call('RPUSH', 'list', 'a', 'b') return redis.call('LLEN', 'list')";
+    assert_eq!(eval(&mut engine.session(), script), ":2 ");
+    waiting.poll();
+    assert_eq!(waiting.take_output(), b"*2\r\n$4\r\nlist\r\n$1\r\na\r\n");
+}
+
+#[test]
+fn a_script_does_not_wait() {
+    told("return redis.call('BLPOP', 'list', 0)", "$-1");
+}
+
+#[test]
+fn info_counts_scripts() {
+    let mut session = Engine::default().session();
+    eval(&mut session, "return 1");
+    let info = ask(&mut session, &["INFO", "memory"]);
+    assert!(info.contains(" number_of_cached_scripts:1 "), "{info}");
+    assert!(info.contains(" used_memory_scripts_eval:8 "), "{info}");
+}
+
+#[test]
+fn in_a_cluster_keys_are_judged_one_command_at_a_time() {
+    let id = |byte| NodeId::parse(&[byte; 40]).expect("forty hexadecimal digits");
+    let mut topology = Topology::new(SlotScheme::Redis, Node::primary(id(b'a'), "me", 1));
+    topology.put_node(Node::primary(id(b'b'), "other", 2));
+    for slot in 0..16_383 {
+        topology.assign(slot, id(b'a'));
+    }
+    topology.assign(16_383, id(b'b'));
+    let options = EngineOptions { cluster: Some(topology), ..EngineOptions::default() };
+    let mut session = Engine::new(options).session();
+    assert_eq!(
+        eval(&mut session, "redis.call('SET', 'a', 1) return redis.call('SET', 'b', 2)"),
+        "+OK "
+    );
+    // The slot of this key is 16,383.
+    let said = eval(&mut session, "return redis.pcall('GET', 'ajq8')");
+    assert_eq!(said, "-ERR Script attempted to access a non local key in a cluster node ");
+    let flagged = "#!lua\nredis.call('SET', 'a', 1) redis.call('SET', 'b', 2)";
+    let said = eval(&mut session, flagged);
+    assert!(
+        said.starts_with("-ERR Script attempted to access keys that do not hash to the same slot "),
+        "{said}"
+    );
+}
