@@ -4,6 +4,7 @@
 use super::acl::{AuditEvent, Users};
 use super::card::Registry;
 use super::client::ClientState;
+use super::codis::SlotSends;
 use super::hot_keys::HotKeys;
 use super::latency::LatencyMonitor;
 use super::limits::Growth;
@@ -58,6 +59,8 @@ pub(crate) struct Environment {
     pub(crate) cluster: Option<Cluster>,
     /// Keys that commands have sent to other nodes and that are not settled.
     pub(crate) in_flight: InFlight,
+    /// Keys that go to other nodes in pieces, as Codis has it.
+    pub(crate) slot_sends: SlotSends,
     /// Conversations with other nodes.
     pub(crate) links: Links,
     pub(crate) sessions: Registry,
@@ -116,6 +119,7 @@ impl Environment {
             latency: LatencyMonitor::default(),
             cluster,
             in_flight: InFlight::default(),
+            slot_sends: SlotSends::default(),
             links: Links::default(),
             sessions: Registry::default(),
             users,

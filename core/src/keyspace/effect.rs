@@ -304,6 +304,11 @@ impl Access<'_> {
         self.recorder.is_wanted
     }
 
+    /// Whether the present command has said what it did.
+    pub(crate) fn has_said(&self) -> bool {
+        self.recorder.has_said
+    }
+
     /// Says what the present command did to a key, in place of its own words. To be called after the
     /// change, once for each effect in order. `words` name the key.
     pub(crate) fn say(&mut self, key: &Key<'_>, words: &[&[u8]]) {

@@ -7,10 +7,18 @@
 //! | `slots` | SLOTSINFO, SLOTSSCAN, SLOTSDEL, SLOTSHASHKEY, SLOTSCHECK: what the slots here hold |
 //! | `restore` | SLOTSRESTORE: what comes from another node |
 //! | `send` | SLOTSMGRTONE, SLOTSMGRTTAGONE, SLOTSMGRTSLOT, SLOTSMGRTTAGSLOT: what goes to one |
+//! | `restore_async` | SLOTSRESTORE-ASYNC and its family: what comes in pieces |
+//! | `send_async` | SLOTSMGRTONE-ASYNC and its family: what goes in pieces |
+//! | `nested` | SLOTSMGRT-EXEC-WRAPPER: a command on keys that may be on their way |
 
+mod nested;
 mod restore;
+mod restore_async;
 mod send;
+mod send_async;
 mod slots;
+
+pub(crate) use send_async::SlotSends;
 
 use super::call::Call;
 use super::table::{Command, Group};
@@ -19,7 +27,14 @@ use crate::resp::number::parse_i64;
 use crate::slot::SlotScheme;
 
 /// Each file's own.
-pub(super) const COMMANDS: [&[Command]; 3] = [restore::COMMANDS, send::COMMANDS, slots::COMMANDS];
+pub(super) const COMMANDS: [&[Command]; 6] = [
+    nested::COMMANDS,
+    restore::COMMANDS,
+    restore_async::COMMANDS,
+    send::COMMANDS,
+    send_async::COMMANDS,
+    slots::COMMANDS,
+];
 
 const ENTRY: Command = Command { since: "3.2.11", group: Group::Cluster, ..Command::DEFAULT };
 
