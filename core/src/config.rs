@@ -324,9 +324,32 @@ impl Config {
     }
 
     /// `maxmemory-policy`: which keys go when `maxmemory` is reached.
-    pub(crate) fn maxmemory_policy(&self) -> String {
+    pub(crate) fn maxmemory_policy(&self) -> &'static str {
         let at = const { place("maxmemory-policy") };
-        String::from_utf8_lossy(&self.value_at(at)).into_owned()
+        let number = self.number(at);
+        let found = table::POLICIES.iter().find(|(_, other)| *other == number);
+        found.map_or("noeviction", |(name, _)| name)
+    }
+
+    /// `maxmemory-samples`: keys looked at for each one evicted.
+    pub(crate) fn maxmemory_samples(&self) -> usize {
+        self.number(const { place("maxmemory-samples") }) as usize
+    }
+
+    /// `maxmemory-eviction-tenacity`: how much of the time eviction may take, 0 to 100.
+    pub(crate) fn eviction_tenacity(&self) -> u64 {
+        self.number(const { place("maxmemory-eviction-tenacity") }) as u64
+    }
+
+    /// `lfu-log-factor` and `lfu-decay-time`.
+    pub(crate) fn lfu(&self) -> (u32, u32) {
+        let factor = self.number(const { place("lfu-log-factor") });
+        (factor as u32, self.number(const { place("lfu-decay-time") }) as u32)
+    }
+
+    /// `lazyfree-lazy-eviction`: whether evicted values are left to be freed by maintenance.
+    pub(crate) fn lazy_eviction(&self) -> bool {
+        self.number(const { place("lazyfree-lazy-eviction") }) != 0
     }
 
     /// `notify-keyspace-events`: a bit for each class of events, as Redis numbers them.

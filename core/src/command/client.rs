@@ -67,6 +67,8 @@ pub(crate) struct ClientState {
     pub(crate) is_in_exec: bool,
     /// Whether the session ends once its output is written.
     pub(crate) closing: bool,
+    /// Whether memory is short, and no room could be made for the command that runs.
+    pub(crate) out_of_memory: bool,
     /// The commands that wait for EXEC, after MULTI.
     pub(crate) transaction: Option<Box<Transaction>>,
     /// The keys that are watched.
@@ -110,6 +112,7 @@ impl Default for ClientState {
             identity: Identity::default(),
             is_in_exec: false,
             closing: false,
+            out_of_memory: false,
             transaction: None,
             watch: None,
             may_wait: false,

@@ -3,6 +3,7 @@
 
 use super::call::Call;
 use super::glob;
+use super::policy;
 use super::table::{Command, Group, flag};
 use crate::config::{Allowed, Authority};
 use crate::error::Error;
@@ -109,7 +110,7 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
         Allowed::Local => call.client.is_local(),
     };
     config.set(&changes, if trusted { Authority::Trusted } else { Authority::Running })?;
-    call.keys.keyspace().listen_to(config.keyspace_events());
+    policy::apply(config, call.keys.keyspace());
     call.env.note_settings(call.client, &changes);
     call.out.ok();
     Ok(())

@@ -6,10 +6,10 @@ use super::glob;
 use super::table::{Command, Group, flag};
 use crate::config::Allowed;
 use crate::error::{Error, ErrorKind};
-use crate::keyspace::{Cursor, Expiry};
+use crate::keyspace::{Cursor, Expiry, Usage};
 use crate::resp::Protocol;
 use crate::resp::number::{parse_i64, write_f64_17};
-use crate::structs::entry::{CLOCK_MAX, NewBody};
+use crate::structs::entry::NewBody;
 use crate::structs::listpack::Scratch;
 use crate::value::hash::Hash;
 use crate::value::stream::StreamId;
@@ -136,7 +136,7 @@ fn with_record<R>(
 }
 
 fn object(call: &mut Call<'_, '_>, key: &[u8]) -> Result<(), Error> {
-    let now = (call.time.unix_ms() / 1000) as u32 & CLOCK_MAX;
+    let now_ms = call.time.unix_ms();
     let line = with_record(call, key, |record| {
         let record = record.ok_or(Error::NO_SUCH_KEY)?;
         Ok::<_, Error>(format!(
@@ -144,8 +144,8 @@ fn object(call: &mut Call<'_, '_>, key: &[u8]) -> Result<(), Error> {
             std::ptr::from_ref(record),
             value::encoding(record),
             dump::serialized_len(record),
-            record.clock(),
-            now.wrapping_sub(record.clock()) & CLOCK_MAX,
+            record.stamp() >> 8,
+            Usage::idle_s(record.stamp(), now_ms),
             nodes_of(record),
         ))
     })?;

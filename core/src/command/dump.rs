@@ -183,9 +183,11 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
         call.keys.make_way(&key);
         let (tag, body) = value.take();
         call.keys.put(&key, tag, body, expiry);
-        if let Some(idle_s) = options.idle_s {
-            // The clock counts seconds and wraps, and so does the difference.
-            call.keys.set_clock(&key, (now_ms / 1000).wrapping_sub(idle_s) as u32);
+        let usage = call.keys.keyspace().usage();
+        let used_often = options.frequency.and_then(|counter| usage.used_often(counter, now_ms));
+        let idle = options.idle_s.and_then(|idle_s| usage.idle_for(idle_s, now_ms));
+        if let Some(stamp) = used_often.or(idle) {
+            call.keys.set_stamp(&key, stamp);
         }
         say_restored(call, expiry, &options);
         call.notify(Event::Generic, "restore", &key);

@@ -96,6 +96,8 @@ pub(crate) struct Environment {
     pub(crate) active_expire: AtomicBool,
     replication_id: Mutex<String>,
     peak_bytes: AtomicUsize,
+    /// What sessions took when they were last asked.
+    client_bytes: AtomicUsize,
     random: AtomicU64,
     seed: u64,
     next_client_id: AtomicU64,
@@ -140,6 +142,7 @@ impl Environment {
             active_expire: AtomicBool::new(true),
             replication_id: Mutex::default(),
             peak_bytes: AtomicUsize::new(startup_bytes),
+            client_bytes: AtomicUsize::new(0),
             random: AtomicU64::new(seed),
             seed,
             next_client_id: AtomicU64::new(1),
@@ -212,6 +215,18 @@ impl Environment {
     /// Notes how much memory is used, and returns the most that was ever noted.
     pub(crate) fn note_memory(&self, bytes: usize) -> usize {
         self.peak_bytes.fetch_max(bytes, Relaxed).max(bytes)
+    }
+
+    /// Asks all sessions what their cards and buffers take, in bytes.
+    pub(crate) fn measure_clients(&self) -> usize {
+        let bytes = self.sessions.cards().iter().map(|card| card.footprint()).sum();
+        self.client_bytes.store(bytes, Relaxed);
+        bytes
+    }
+
+    /// What they took when they were last asked.
+    pub(crate) fn client_bytes(&self) -> usize {
+        self.client_bytes.load(Relaxed)
     }
 
     /// Forgets what was counted (CONFIG RESETSTAT).

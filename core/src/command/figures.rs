@@ -25,7 +25,7 @@ pub(super) struct Memory {
 impl Memory {
     pub(super) fn measure(env: &Environment, keys: &mut Access<'_>) -> Self {
         let keyspace = keys.keyspace().memory();
-        let client_bytes = env.sessions.cards().iter().map(|card| card.footprint()).sum();
+        let client_bytes = env.measure_clients();
         let startup_bytes = env.startup_bytes;
         let peak_bytes = env.note_memory(keyspace.total() + client_bytes);
         Self { keyspace, client_bytes, startup_bytes, peak_bytes }

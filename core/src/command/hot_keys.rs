@@ -7,11 +7,11 @@
 //! table, and its count is too low by no more than that. A sampled access costs O(1) on average.
 
 use super::call::Call;
-use super::stripe::{self, STRIPES};
 use super::table::{Command, Group, category, flag};
 use crate::error::Error;
 use crate::resp::number::parse_i64;
 use crate::structs::histogram::add;
+use crate::structs::stripe::{self, STRIPES};
 
 use parking_lot::Mutex;
 use std::collections::HashMap;

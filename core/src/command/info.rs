@@ -11,7 +11,6 @@ use super::figures::Memory;
 use super::stats::Counter;
 use super::table::{Command, Group, category, flag};
 use crate::error::Error;
-use crate::structs::entry::CLOCK_MAX;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -135,7 +134,7 @@ fn server(report: &mut Report<'_, '_, '_>) {
         ("uptime_in_days", uptime_s / (24 * 60 * 60)),
         ("hz", env.config.hz()),
         ("configured_hz", env.config.hz()),
-        ("lru_clock", (now_ms / 1000) & u64::from(CLOCK_MAX)),
+        ("lru_clock", (now_ms / 1000) & 0xff_ffff),
     ]);
     let keyspace = report.call.keys.keyspace();
     report.lines([("slots", keyspace.scheme().slots()), ("shards", keyspace.shards())]);
@@ -211,6 +210,7 @@ fn memory(report: &mut Report<'_, '_, '_>) {
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", waiting),
     ]);
+    report.line("lazyfreed_objects", report.call.keys.keyspace().freed());
 }
 
 /// Nothing is written down here; the host that does so has figures of its own.
@@ -264,8 +264,11 @@ fn stats(report: &mut Report<'_, '_, '_>) {
     report.counter("expired_time_cap_reached_count", &env.stats.expiry_budgets_spent);
     let cycle_us = env.stats.expiry_us.load(Relaxed);
     report.line("expire_cycle_cpu_milliseconds", cycle_us / 1000);
-    report.line("evicted_keys", 0);
+    report.line("evicted_keys", env.stats.total(Counter::EvictedKeys));
     report.counter("evicted_clients", &env.stats.evicted_clients);
+    let [total_ms, current_ms] = env.stats.exceeded_ms(report.now_ms);
+    report.line("total_eviction_exceeded_time", total_ms);
+    report.line("current_eviction_exceeded_time", current_ms);
     report.line("keyspace_hits", env.stats.total(Counter::KeyspaceHits));
     report.line("keyspace_misses", env.stats.total(Counter::KeyspaceMisses));
     let [channels, patterns, shard_channels] = env.channels.counts();

@@ -2,10 +2,11 @@
 //! INFO's work.
 
 use super::acl::Reason;
-use super::stripe::{self, STRIPES};
 use super::tally::Tallies;
 use crate::error::Error;
 use crate::structs::histogram::add;
+use crate::structs::stripe::{self, STRIPES};
+use crate::time::Moment;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -26,6 +27,8 @@ pub(crate) enum Counter {
     ExpiredKeys,
     /// Fields of hashes deleted since their time was over.
     ExpiredMembers,
+    /// Keys deleted since memory was short.
+    EvictedKeys,
     /// Changes to keys since the start. CONFIG RESETSTAT leaves it.
     Changes,
 }
@@ -63,6 +66,11 @@ pub(crate) struct Stats {
     pub(crate) refused_peers: AtomicU64,
     /// Sessions closed since they spoke HTTP, which is what an attack through a browser does.
     pub(crate) foreign_protocol_closings: AtomicU64,
+    /// Since when more memory is used than may be, in milliseconds since the Unix epoch; zero if it
+    /// is not.
+    exceeded_since_ms: AtomicU64,
+    /// How long that was the case before, in milliseconds.
+    exceeded_ms: AtomicU64,
     errors_by_prefix: Mutex<ErrorCounts>,
     rates: Mutex<Rates>,
 }
@@ -145,6 +153,29 @@ impl Stats {
         counter.fetch_add(1, Relaxed);
     }
 
+    /// Notes whether more memory is used than may be.
+    #[inline]
+    pub(crate) fn note_exceeded(&self, is_exceeded: bool, time: &Moment<'_>) {
+        if is_exceeded == (self.exceeded_since_ms.load(Relaxed) != 0) {
+            return;
+        }
+        let now_ms = time.unix_ms().max(1);
+        let since_ms = self.exceeded_since_ms.swap(if is_exceeded { now_ms } else { 0 }, Relaxed);
+        if since_ms != 0 {
+            self.exceeded_ms.fetch_add(now_ms.saturating_sub(since_ms), Relaxed);
+        }
+    }
+
+    /// For how long more memory was used than may be, altogether, and for how long it is now, in
+    /// milliseconds.
+    pub(crate) fn exceeded_ms(&self, now_ms: u64) -> [u64; 2] {
+        let current = match self.exceeded_since_ms.load(Relaxed) {
+            0 => 0,
+            since_ms => now_ms.saturating_sub(since_ms),
+        };
+        [self.exceeded_ms.load(Relaxed) + current, current]
+    }
+
     /// How often each prefix was answered.
     pub(crate) fn errors_by_prefix(&self) -> Vec<(Vec<u8>, u64)> {
         let errors = self.errors_by_prefix.lock();
@@ -170,6 +201,8 @@ impl Stats {
             evicted_clients,
             refused_peers,
             foreign_protocol_closings,
+            exceeded_since_ms,
+            exceeded_ms,
             errors_by_prefix,
             rates,
         } = self;
@@ -192,6 +225,8 @@ impl Stats {
             evicted_clients,
             refused_peers,
             foreign_protocol_closings,
+            exceeded_since_ms,
+            exceeded_ms,
         ];
         counters.into_iter().for_each(|counter| counter.store(0, Relaxed));
         *errors_by_prefix.lock() = ErrorCounts::default();

@@ -1,9 +1,9 @@
 //! What each command cost so far: how often it was called, refused and failed, and how long it took.
 //! INFO's sections `commandstats` and `latencystats` and LATENCY HISTOGRAM print it.
 
-use super::stripe::{self, STRIPES, Stripe};
 use super::table::{self, Spec};
 use crate::structs::histogram::{Counts, Histogram, add};
+use crate::structs::stripe::{self, STRIPES, Stripe};
 use parking_lot::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -143,7 +143,7 @@ const fn text(name: &'static str, default: &'static str) -> Setting {
     Setting::new(name, Kind::Text { default, check: words::anything }, "")
 }
 
-const POLICIES: &[(&str, i64)] = &[
+pub(super) const POLICIES: &[(&str, i64)] = &[
     ("volatile-lru", 0),
     ("volatile-lfu", 1),
     ("volatile-random", 2),
@@ -184,12 +184,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     // What the engine is, and its limits.
     number("databases", 16, 1, 65_535, "").fixed().engine("Databases that SELECT can choose."),
     memory("maxmemory", 0, 0, u64::MAX)
-        .kept("Memory that keys may take; 0 for no bound."),
+        .engine("Memory that keys and buffers may take; 0 for no bound."),
     choice("maxmemory-policy", "noeviction", POLICIES)
-        .kept("Which keys go when maxmemory is reached."),
-    number("maxmemory-samples", 5, 1, INT, "").kept("Keys looked at for each one evicted."),
+        .engine("Which keys go when maxmemory is reached."),
+    number("maxmemory-samples", 5, 1, INT, "").engine("Keys looked at for each one evicted."),
     number("maxmemory-eviction-tenacity", 10, 0, 100, "")
-        .kept("How much of the time eviction may take."),
+        .engine("How much of the time eviction may take."),
     Setting::new("maxmemory-clients", Kind::MemoryOrPercent, "bytes")
         .engine("Memory for all clients' buffers, or its share of maxmemory; 0 for no bound."),
     memory("proto-max-bulk-len", 512 * MB, MB, LONG as u64)
@@ -207,9 +207,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     flag("dynamic-hz", true).host("Whether maintenance comes more often with many clients."),
     number("active-expire-effort", 1, 1, 10, "")
         .kept("How hard expired keys are looked for that nobody reads."),
-    number("lfu-log-factor", 10, 0, INT, "").kept("How slowly the counter of accesses grows."),
-    number("lfu-decay-time", 1, 0, INT, "min").kept("How fast the counter of accesses falls."),
-    flag("lazyfree-lazy-eviction", false).kept("Whether evicted values are freed by and by."),
+    number("lfu-log-factor", 10, 0, INT, "").engine("How slowly the counter of accesses grows."),
+    number("lfu-decay-time", 1, 0, INT, "min").engine("How fast the counter of accesses falls."),
+    flag("lazyfree-lazy-eviction", false)
+        .engine("Whether large values that are evicted are left to be freed by maintenance."),
     flag("lazyfree-lazy-expire", false).kept("Whether expired values are freed by and by."),
     flag("lazyfree-lazy-server-del", false).kept("Whether replaced values are freed by and by."),
     flag("lazyfree-lazy-user-del", false).kept("Whether DEL frees as UNLINK does."),

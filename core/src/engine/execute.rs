@@ -1,5 +1,6 @@
 //! How requests become calls: look up, locate, lock, bring near, run, settle.
 
+use super::eviction::OUT_OF_MEMORY;
 use super::timing::{Outcome, Round};
 use super::waiting::Deferred;
 use super::{Inner, route};
@@ -57,6 +58,11 @@ impl Inner {
                 keys.push(key);
                 specs.push(spec);
             }
+            let is_limited = self.is_limited();
+            if is_limited && !self.make_room_for_batch(&specs, rest, &time) {
+                // Each by itself is refused or not.
+                keys.clear();
+            }
             if keys.is_empty() {
                 if self.env.pause.is_set() && self.is_held_back(client, rest[0], &time) {
                     client.park(&self.env.pause);
@@ -76,12 +82,17 @@ impl Inner {
             let mut access = Access::keys(&self.keyspace, &time, &mut keys);
             access.no_touch = client.no_touch;
             access.actor = client.id;
+            client.out_of_memory = false;
             if keys.len() > 1 {
                 access.prefetch(&keys);
             }
             let mut deferred = VecDeque::new();
             let mut done = 0;
             for ((words, spec), key) in rest.iter().zip(specs).zip(&keys) {
+                if is_limited && done > 0 && spec.flags & flag::DENYOOM != 0 && self.is_over_limit()
+                {
+                    break;
+                }
                 let located = std::slice::from_ref(key);
                 if !spec.is_brief && !round.is_empty() {
                     self.end_round(&mut round, client, out, &time);
@@ -97,6 +108,9 @@ impl Inner {
                 }
                 self.serve_now(&mut access, &time, &mut deferred);
                 done += 1;
+                if is_limited {
+                    access.note_change(key);
+                }
                 // Who waits under other locks comes before the next command.
                 if !deferred.is_empty() {
                     break;
@@ -141,6 +155,7 @@ impl Inner {
             Ok(spec) => spec,
             Err(error) => return self.refuse(client, words, error, out, time),
         };
+        self.make_room_for(client, spec, time);
         let mark = out.mark();
         if client.transaction.is_some()
             && let Some(outcome) = self.run_in_transaction(client, spec, words, out, time)
@@ -283,6 +298,8 @@ impl Inner {
         let mark = out.mark();
         let asking = std::mem::take(&mut client.asking);
         let served = route::check(&self.env, spec, client, asking, located, keys);
+        let is_refused = client.out_of_memory && spec.flags & flag::DENYOOM != 0;
+        let served = served.and(if is_refused { Err(OUT_OF_MEMORY) } else { Ok(()) });
         let is_counted = self.env.cluster.is_some() && self.env.config.counts_traffic();
         let began_us = if is_counted { self.clock.now().mono_us } else { 0 };
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
@@ -367,6 +384,7 @@ impl Inner {
             (Counter::KeyspaceMisses, access.stats.misses),
             (Counter::ExpiredKeys, access.stats.expired),
             (Counter::ExpiredMembers, access.stats.expired_members),
+            (Counter::EvictedKeys, access.stats.evicted),
             (Counter::Changes, access.stats.changes),
         ]);
     }

@@ -205,8 +205,9 @@ impl Inner {
             let (config, users) = (Config::default(), Users::new(None, seed, None));
             let names = Names::default();
             let env = Environment::new(config, users, names, seed, None, 0, keyspace.footprint());
-            Box::new(Inner::new(keyspace, env, Box::new(ManualClock::new(0))))
+            Box::new(Inner::new(keyspace, env, Box::new(ManualClock::new(0)), seed))
         });
+        staging.keyspace.set_usage(self.keyspace.usage());
         for (name, at) in self.env.config.names().filter(|(name, _)| name.contains("-max-")) {
             let value = self.env.config.value_at(at);
             // The value is one of the same setting.
@@ -250,7 +251,7 @@ impl Inner {
                     let mut key = staging.keyspace.locate(client.db, name);
                     let keys = std::slice::from_mut(&mut key);
                     let mut access = Access::keys(&staging.keyspace, &time, keys);
-                    return access.set_clock(&key, number(at).unwrap_or(0) as u32);
+                    return access.set_stamp(&key, number(at).unwrap_or(0) as u32);
                 }
                 _ => {}
             }

@@ -4,6 +4,7 @@
 #[cfg(unix)]
 mod bell;
 mod effects;
+mod eviction;
 mod execute;
 mod figures;
 mod import;
@@ -27,16 +28,17 @@ pub use session::Session;
 
 use crate::cluster::{Cluster, Topology, TopologyStore};
 use crate::command::{
-    AclStore, AuditSink, ClientState, Counter, Environment, HostFigures, Names, Users,
+    AclStore, AuditSink, ClientState, Counter, Environment, HostFigures, Names, Users, policy,
 };
 use crate::config::{Authority, Config};
 use crate::error::Error;
-use crate::keyspace::{Access, Changes, ExpiredCounts, Keyspace, Layout};
+use crate::keyspace::{Access, Changes, Evictor, ExpiredCounts, Keyspace, Layout};
 use crate::resp::ReplySink;
 use crate::slot::SlotScheme;
 use crate::structs::arena;
 use crate::time::{Clock, Moment, Stopwatch, SystemClock};
 use import::Arrivals;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -96,13 +98,11 @@ impl Default for EngineOptions {
     }
 }
 
-/// How many shards a call for maintenance asks for the memory that they take.
-const SHARDS_SAMPLED: usize = 32;
-
 pub(crate) struct Inner {
     keyspace: Keyspace,
     env: Environment,
     clock: Box<dyn Clock>,
+    evictor: Mutex<Evictor>,
     /// The changes to the cluster of which waiting sessions were told.
     told_changes: AtomicU64,
     /// Slots that come from other engines.
@@ -112,9 +112,16 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    fn new(keyspace: Keyspace, env: Environment, clock: Box<dyn Clock>) -> Self {
-        let (told_changes, migrations) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { keyspace, env, clock, told_changes, arrivals: Arrivals::default(), migrations }
+    fn new(keyspace: Keyspace, env: Environment, clock: Box<dyn Clock>, seed: u64) -> Self {
+        Self {
+            keyspace,
+            env,
+            clock,
+            evictor: Mutex::new(Evictor::new(seed)),
+            told_changes: AtomicU64::new(0),
+            arrivals: Arrivals::default(),
+            migrations: AtomicU64::new(0),
+        }
     }
 }
 
@@ -165,7 +172,7 @@ impl Engine {
             databases: config.databases(),
             seed: options.seed,
         });
-        keyspace.listen_to(config.keyspace_events());
+        policy::apply(&config, &keyspace);
         let cluster = match (options.cluster, options.topology_store) {
             (Some(topology), Some(store)) => Some(Cluster::join(topology, store)?),
             (topology, _) => topology.map(Cluster::new),
@@ -182,7 +189,7 @@ impl Engine {
         {
             env.scripting.interpreter = Some(Box::<script::Scripts>::default());
         }
-        Ok(Self { inner: Arc::new(Inner::new(keyspace, env, options.clock)) })
+        Ok(Self { inner: Arc::new(Inner::new(keyspace, env, options.clock, options.seed)) })
     }
 
     /// The value of a setting, by its CONFIG name or an older one; none if there is no such name.
@@ -200,7 +207,7 @@ impl Engine {
         let config = &self.inner.env.config;
         let changes = [(name.as_bytes(), value.as_bytes())];
         config.set(&changes, Authority::Trusted)?;
-        self.inner.keyspace.listen_to(config.keyspace_events());
+        policy::apply(config, &self.inner.keyspace);
         self.inner.env.note_settings(&ClientState::default(), &changes);
         Ok(())
     }
@@ -231,8 +238,8 @@ impl Engine {
         self.inner.retire(&mut client);
     }
 
-    /// Does work that is due: deletes up to `budget` expired keys and fields, and frees about as
-    /// much of what waits to be freed. Returns whether there is more to do at once. A host calls
+    /// Does work that is due: deletes up to `budget` expired keys and fields, evicts keys if more
+    /// memory is used than `maxmemory` allows, and frees about as much of what waits to be freed. Returns whether there is more to do at once. A host calls
     /// this from time to time, ten times a second say; a budget of 1,000 takes well under a
     /// millisecond.
     ///
@@ -245,7 +252,8 @@ impl Engine {
         self.inner.env.evict_clients();
         self.inner.env.sample_rates(now_ms);
         self.inner.drop_silent_imports();
-        self.inner.env.note_memory(self.inner.keyspace.sample_footprint(SHARDS_SAMPLED));
+        let client_bytes = self.inner.env.measure_clients();
+        self.inner.env.note_memory(self.inner.keyspace.footprint() + client_bytes);
         let is_paused = self.inner.env.pause.is_on(now_ms);
         let active = self.inner.env.active_expire.load(Relaxed) && !is_paused;
         let mut changes = Changes::default();
@@ -261,6 +269,7 @@ impl Engine {
         let mut access = Access::nothing(&self.inner.keyspace, &time);
         access.changes = changes;
         self.inner.settle(access, 0, &time, VecDeque::new());
+        self.inner.make_room(0, &time);
         let more = self.inner.keyspace.free_some(budget) || expired.total() == budget;
         more || arena::tidy(budget)
     }

@@ -1,6 +1,7 @@
 //! Commands that are carried out together: queued until EXEC, and then under the locks of all their
 //! keys, so that no other caller sees a part of it.
 
+use super::eviction::OUT_OF_MEMORY;
 use super::execute::{Words, act, announce};
 use super::timing::Outcome;
 use super::{Engine, Inner, Session, route};
@@ -14,6 +15,11 @@ use std::collections::VecDeque;
 
 const ABORTED: Error =
     Error::fixed(ErrorKind::ExecAbort, "Transaction discarded because of previous errors.");
+
+const STARVED: Error = Error::fixed(
+    ErrorKind::ExecAbort,
+    "Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.",
+);
 
 /// Whether a session that queues commands carries this one out at once.
 fn is_immediate(spec: &Spec) -> bool {
@@ -79,19 +85,17 @@ impl Inner {
         if spec.flags & flag::NO_MULTI != 0 {
             return Err(Error::err("Command not allowed inside a transaction"));
         }
-        if self.env.cluster.is_none() {
-            return Ok(());
-        }
         let mut keys = self.locate_all(client.db, spec, words);
-        if keys.is_empty() {
-            return Ok(());
+        if self.env.cluster.is_some() && !keys.is_empty() {
+            let mut access = Access::keys(&self.keyspace, time, &mut keys);
+            match route::check(&self.env, spec, client, asking, &keys, &mut access) {
+                // EXEC will wait.
+                Err(error) if route::is_fenced(&error) => {}
+                served => served?,
+            }
         }
-        let mut access = Access::keys(&self.keyspace, time, &mut keys);
-        match route::check(&self.env, spec, client, asking, &keys, &mut access) {
-            // EXEC will wait.
-            Err(error) if route::is_fenced(&error) => Ok(()),
-            served => served,
-        }
+        // Any number of queued commands could take any amount of memory.
+        if client.out_of_memory { Err(OUT_OF_MEMORY) } else { Ok(()) }
     }
 
     /// Carries out the queued commands, or says why not.
@@ -124,7 +128,11 @@ impl Inner {
         watched.iter().for_each(|key| _ = access.contains(key));
         let is_changed = watch.as_ref().is_some_and(|watch| watch.is_raised());
         let writes = transaction.writes();
-        let served = if transaction.is_broken {
+        let needs_memory = |(spec, _): (&Spec, _)| spec.flags & flag::DENYOOM != 0;
+        let is_starved = client.out_of_memory && transaction.commands(&words).any(needs_memory);
+        let served = if is_starved {
+            Err(STARVED)
+        } else if transaction.is_broken {
             Err(ABORTED)
         } else if is_changed {
             Ok(())

@@ -2,6 +2,7 @@
 //! arguments have types already. What a command does is the same as when it comes in words, and in
 //! a cluster it is routed the same way.
 
+use super::eviction::OUT_OF_MEMORY;
 use super::{Engine, route};
 use crate::command::ClientState;
 use crate::command::table::{self, Spec, flag};
@@ -163,10 +164,16 @@ impl Engine {
         let stopwatch = is_timed.then(|| Stopwatch::start(&*inner.clock));
         let mut key = inner.keyspace.locate(db, words[1]);
         inner.keyspace.prefetch(&key);
+        let is_refused = inner.is_limited()
+            && table::lookup(words)?.flags & flag::DENYOOM != 0
+            && !inner.make_room(0, &time);
         let mut access = Access::keys(&inner.keyspace, &time, std::slice::from_mut(&mut key));
         if inner.env.cluster.is_some() || inner.env.in_flight.any() {
             let keys = std::slice::from_ref(&key);
             route::check(&inner.env, spec, &ClientState::default(), false, keys, &mut access)?;
+        }
+        if is_refused {
+            return Err(OUT_OF_MEMORY);
         }
         let changes = access.begin_command(std::slice::from_ref(&key));
         if let Some(sampling) = inner.env.config.hot_key_sampling()

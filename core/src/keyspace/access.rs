@@ -6,6 +6,7 @@ use super::change::{Changes, Event};
 use super::effect::Recorder;
 use super::graveyard::Grave;
 use super::partition::{Expired, ExpiredCounts, Traffic};
+use super::usage::{Usage, Use};
 use super::watch::Interests;
 use super::{Key, Keyspace, NewValue, Partition, Shard};
 use crate::structs::entry::{Body, NewBody};
@@ -43,6 +44,8 @@ pub(crate) struct AccessStats {
     pub(crate) expired: u64,
     /// Members, such as fields of hashes, deleted because they were found expired.
     pub(crate) expired_members: u64,
+    /// Keys deleted because memory was short.
+    pub(crate) evicted: u64,
     /// Changes made to keys.
     pub(crate) changes: u64,
 }
@@ -79,7 +82,9 @@ pub(crate) struct Access<'k> {
     pub(super) recorder: Recorder<'k>,
     held: Held<'k>,
     time: &'k Moment<'k>,
-    /// Whether reads leave the access clock alone.
+    /// What stamps tell.
+    usage: Usage,
+    /// Whether reads leave the stamps of records alone.
     pub(crate) no_touch: bool,
     /// The session that acts; zero if it is none.
     pub(crate) actor: u64,
@@ -101,6 +106,7 @@ impl<'k> Access<'k> {
             recorder: Recorder::new(keyspace),
             held,
             time,
+            usage: keyspace.usage(),
             no_touch: false,
             actor: 0,
             stats: AccessStats::default(),
@@ -160,8 +166,8 @@ impl<'k> Access<'k> {
         let number = self.keyspace.shard_of(key.slot);
         match &self.held {
             Held::Nothing => false,
-            Held::One(guard) => guard.number as usize == number,
-            Held::Some(guards) => guards.iter().any(|guard| guard.number as usize == number),
+            Held::One(guard) => usize::from(guard.number) == number,
+            Held::Some(guards) => guards.iter().any(|guard| usize::from(guard.number) == number),
             Held::All(_) => true,
         }
     }
@@ -232,11 +238,10 @@ impl<'k> Access<'k> {
         }
     }
 
-    /// The record of a key for a read that counts: hits, misses and the access clock.
+    /// The record of a key for a read that counts: hits, misses and the stamp.
     #[inline]
     pub(crate) fn read(&mut self, key: &Key<'_>) -> Option<&Record> {
-        let clock = (!self.no_touch).then(|| self.access_clock());
-        self.counted(key, clock)
+        self.counted(key, !self.no_touch)
     }
 
     /// The records of several keys, each read as [`Access::read`] does.
@@ -249,26 +254,27 @@ impl<'k> Access<'k> {
         keys.iter().map(|key| access.present(key)).collect()
     }
 
-    /// As [`Access::read`], but the access clock stays as it is.
+    /// As [`Access::read`], but the stamp stays as it is.
     pub(crate) fn look(&mut self, key: &Key<'_>) -> Option<&Record> {
-        self.counted(key, None)
+        self.counted(key, false)
     }
 
     #[inline]
-    fn counted(&mut self, key: &Key<'_>, clock: Option<u32>) -> Option<&Record> {
+    fn counted(&mut self, key: &Key<'_>, is_use: bool) -> Option<&Record> {
         let at = self.keyspace.slot_in_shard(key.slot);
         let Some(place) = self.live_place(key) else {
             self.stats.misses += 1;
-            if let Some(partition) = self.partition_mut(key) {
+            if let Some(partition) = self.partition_as_is(key) {
                 partition.note_miss(at);
             }
             self.notify(Event::Miss, "keymiss", key);
             return None;
         };
         self.stats.hits += 1;
-        let record = self.partition_mut(key)?.record_read(at, place);
-        if let Some(clock) = clock {
-            record.set_clock(clock);
+        let one_use = is_use.then(|| self.one_use(key));
+        let record = self.partition_as_is(key)?.record_read(at, place);
+        if let Some(one_use) = one_use {
+            one_use.note(record);
         }
         Some(record)
     }
@@ -282,21 +288,33 @@ impl<'k> Access<'k> {
         }
     }
 
-    /// Finds a key that a change is about to use: sets the access clock as a read does, but counts
-    /// no hit and no miss. Returns whether the key exists.
+    /// Finds a key that a change is about to use: notes the use as a read does, but counts no hit
+    /// and no miss. Returns whether the key exists.
     pub(crate) fn touch(&mut self, key: &Key<'_>) -> bool {
-        let found = self.contains(key);
-        if found && !self.no_touch {
-            self.set_clock(key, self.access_clock());
+        let Some(place) = self.live_place(key) else { return false };
+        if !self.no_touch {
+            let one_use = self.one_use(key);
+            let at = self.keyspace.slot_in_shard(key.slot);
+            one_use.note(self.shard(key).record_mut(key.db, at, place));
         }
-        found
+        true
+    }
+
+    /// A use of a key's record now.
+    #[inline]
+    fn one_use(&mut self, key: &Key<'_>) -> Use {
+        let chance = match self.usage {
+            Usage::Recency => 0,
+            Usage::Frequency { .. } => self.shard(key).draw(key.hash),
+        };
+        Use { usage: self.usage, now_ms: self.time.unix_ms(), chance }
     }
 
     /// The record of a key, without a trace of having looked.
     pub(crate) fn peek(&mut self, key: &Key<'_>) -> Option<&Record> {
         let place = self.live_place(key)?;
         let at = self.keyspace.slot_in_shard(key.slot);
-        Some(self.partition_mut(key)?.record(at, place))
+        Some(self.partition(key)?.record(at, place))
     }
 
     /// Whether the key exists.
@@ -307,10 +325,10 @@ impl<'k> Access<'k> {
     /// Stores a value under a key, new or not. `tag` goes with the body into the record.
     pub(crate) fn put(&mut self, key: &Key<'_>, tag: u8, body: NewValue<'_>, expiry: Expiry) {
         self.stats.changes += 1;
-        let clock = self.access_clock();
         let keyspace = self.keyspace;
         let at = keyspace.slot_in_shard(key.slot);
         if let Some(place) = self.live_place(key) {
+            let one_use = self.one_use(key);
             let partition = self.partition_or_new(key);
             match expiry {
                 Expiry::Keep => {}
@@ -319,7 +337,7 @@ impl<'k> Access<'k> {
             }
             let previous = partition.set_body(at, place, key.hash, tag, body);
             let record = partition.record_mut(at, place);
-            record.set_clock(clock);
+            one_use.note(record);
             let due_ms = value::first_member_expiry_ms(record);
             self.note_due(key, due_ms);
             self.bury(previous);
@@ -328,7 +346,8 @@ impl<'k> Access<'k> {
                 Expiry::Keep | Expiry::Never => None,
                 Expiry::At(ms) => Some(ms),
             };
-            let record = Record::new(key.bytes, tag, body, expire_ms, clock);
+            let stamp = self.usage.first(self.time.unix_ms());
+            let record = Record::new(key.bytes, tag, body, expire_ms, stamp);
             self.note_due(key, value::first_member_expiry_ms(&record));
             let hash_of = |record: &Record| keyspace.hash(record.key());
             self.partition_or_new(key).insert(at, key.hash, record, hash_of);
@@ -367,12 +386,12 @@ impl<'k> Access<'k> {
         change: impl FnOnce(&mut Record) -> Result<(u64, R), E>,
     ) -> Result<Changed<R>, E> {
         let at = self.keyspace.slot_in_shard(key.slot);
-        let clock = (!self.no_touch).then(|| self.access_clock());
+        let one_use = (!self.no_touch).then(|| self.one_use(key));
         let partition = self.partition_or_new(key);
         let (result, emptied, due_ms) = partition.change(at, place, key.hash, |record| {
             let result = change(record);
-            if let Some(clock) = clock {
-                record.set_clock(clock);
+            if let Some(one_use) = one_use {
+                one_use.note(record);
             }
             let due_ms = value::first_member_expiry_ms(record);
             (result, value::is_empty_collection(record), due_ms)
@@ -419,11 +438,11 @@ impl<'k> Access<'k> {
         true
     }
 
-    /// Sets the access clock of a key.
-    pub(crate) fn set_clock(&mut self, key: &Key<'_>, clock: u32) {
+    /// Sets the stamp of a key.
+    pub(crate) fn set_stamp(&mut self, key: &Key<'_>, stamp: u32) {
         let Some(place) = self.live_place(key) else { return };
         let at = self.keyspace.slot_in_shard(key.slot);
-        self.partition_or_new(key).record_mut(at, place).set_clock(clock);
+        self.shard(key).record_mut(key.db, at, place).set_stamp(stamp);
     }
 
     /// Deletes a key. A large value is freed by and by. Returns whether the key existed.
@@ -457,7 +476,7 @@ impl<'k> Access<'k> {
         self.make_way(to);
         let expiry = record.expire_ms().map_or(Expiry::Never, Expiry::At);
         let tag = record.tag();
-        let clock = record.clock();
+        let stamp = record.stamp();
         match record.body() {
             Body::Bytes(bytes) => self.put(to, tag, NewBody::Bytes(bytes), expiry),
             Body::Int(value) => self.put(to, tag, NewBody::Int(value), expiry),
@@ -466,7 +485,7 @@ impl<'k> Access<'k> {
                 self.put(to, tag, NewBody::Boxed(object), expiry);
             }
         }
-        self.set_clock(to, clock);
+        self.set_stamp(to, stamp);
         true
     }
 
@@ -506,26 +525,39 @@ impl<'k> Access<'k> {
     pub(super) fn with_shard<R>(&mut self, number: usize, work: impl FnOnce(&mut Shard) -> R) -> R {
         match &mut self.held {
             Held::All(guards) => work(&mut guards[number]),
-            Held::Nothing => work(&mut self.keyspace.lock(number)),
+            Held::Nothing => self.keyspace.with_shard(number, work),
             Held::One(guard) => {
-                assert!(guard.number as usize == number, "{OF_ITS_SLOT}");
+                assert!(usize::from(guard.number) == number, "{OF_ITS_SLOT}");
                 work(guard)
             }
             Held::Some(guards) => {
-                let found = guards.iter_mut().find(|guard| guard.number as usize == number);
+                let found = guards.iter_mut().find(|guard| usize::from(guard.number) == number);
                 work(found.expect(OF_ITS_SLOT))
             }
         }
     }
 
-    /// Frees a value now, or by and by if it is large.
-    fn bury(&mut self, object: Option<Box<Object>>) {
-        self.keyspace.bury(object);
+    /// Notes what the shards take that are held, so that [`Keyspace::footprint`] knows.
+    #[inline]
+    pub(crate) fn note_changes(&mut self) {
+        let keyspace = self.keyspace;
+        match &mut self.held {
+            Held::Nothing => {}
+            Held::One(guard) => keyspace.note_change(guard),
+            Held::Some(guards) => guards.iter_mut().for_each(|guard| keyspace.note_change(guard)),
+            Held::All(guards) => guards.iter_mut().for_each(|guard| keyspace.note_change(guard)),
+        }
     }
 
-    /// The access clock's reading: seconds, cut to 24 bits.
-    fn access_clock(&self) -> u32 {
-        (self.time.unix_ms() / 1000) as u32
+    /// The same for the shard of a key.
+    pub(crate) fn note_change(&mut self, key: &Key<'_>) {
+        let keyspace = self.keyspace;
+        keyspace.note_change(self.shard(key));
+    }
+
+    /// Frees a value now, or by and by if it is large.
+    pub(super) fn bury(&mut self, object: Option<Box<Object>>) {
+        self.keyspace.bury(object);
     }
 
     /// Where a key's record is. A record that is found expired is deleted.
@@ -593,7 +625,7 @@ impl<'k> Access<'k> {
         Some(place)
     }
 
-    fn take_place(&mut self, key: &Key<'_>, place: Place) -> Record {
+    pub(super) fn take_place(&mut self, key: &Key<'_>, place: Place) -> Record {
         let keyspace = self.keyspace;
         let at = keyspace.slot_in_shard(key.slot);
         let hash_of = |record: &Record| keyspace.hash(record.key());
@@ -619,7 +651,7 @@ impl<'k> Access<'k> {
         let number = self.keyspace.shard_of(key.slot);
         match &mut self.held {
             Held::One(guard) => {
-                assert!(guard.number as usize == number, "{OF_ITS_KEYS}");
+                assert!(usize::from(guard.number) == number, "{OF_ITS_KEYS}");
                 guard
             }
             Held::Some(guards) => {
@@ -643,9 +675,10 @@ impl<'k> Access<'k> {
         self.shard(key).database(key.db)
     }
 
+    /// The records of a key's database, of which no number of bytes may change.
     #[inline]
-    fn partition_mut(&mut self, key: &Key<'_>) -> Option<&mut Partition> {
-        self.shard(key).database_mut(key.db)
+    fn partition_as_is(&mut self, key: &Key<'_>) -> Option<&mut Partition> {
+        self.shard(key).databases.get_mut(usize::from(key.db))
     }
 
     #[inline]
@@ -655,10 +688,17 @@ impl<'k> Access<'k> {
     }
 }
 
+impl Drop for Access<'_> {
+    /// Notes what the shards take, before the locks are given up.
+    fn drop(&mut self) {
+        self.note_changes();
+    }
+}
+
 /// Which of some locks is that of a key, whose shard has this number.
 #[inline]
 fn guard_of(guards: &[Guard<'_>], key: &Key<'_>, number: usize) -> usize {
-    let is_it = |guard: &Guard<'_>| guard.number as usize == number;
+    let is_it = |guard: &Guard<'_>| usize::from(guard.number) == number;
     let at = usize::from(key.held);
     if guards.get(at).is_some_and(is_it) {
         return at;
@@ -671,19 +711,24 @@ impl Keyspace {
         if let Some(object) = object
             && object.is_large()
         {
-            self.graveyard.lock().push(Grave::Object(object));
+            self.with_graveyard(|graveyard| graveyard.push(Grave::Object(object)));
         }
     }
 
     /// Frees about as much as `budget` records of what waits to be freed. Returns whether
     /// something is left.
     pub(crate) fn free_some(&self, budget: usize) -> bool {
-        self.graveyard.lock().free(budget)
+        self.with_graveyard(|graveyard| graveyard.free(budget))
     }
 
     /// How many values and groups of tables wait to be freed.
     pub(crate) fn waiting_to_be_freed(&self) -> usize {
         self.graveyard.lock().len()
+    }
+
+    /// How many of them were freed so far.
+    pub(crate) fn freed(&self) -> u64 {
+        self.graveyard.lock().freed()
     }
 
     /// Deletes up to `budget` keys that are due. Returns how many it deleted; fewer than the
@@ -721,6 +766,7 @@ impl Keyspace {
         let mut shard = self.lock(number);
         let mut done = ExpiredCounts::default();
         let mut earliest = u64::MAX;
+        shard.is_changed = true;
         let Shard { databases, interests, .. } = &mut *shard;
         for (db, partition) in databases.iter_mut().enumerate() {
             let budget = budget - done.total();
@@ -730,6 +776,7 @@ impl Keyspace {
         }
         // Under the lock, so that no note of an earlier time can be lost.
         self.cells[number].due_ms.store(earliest, Relaxed);
+        self.note_change(&mut shard);
         done
     }
 

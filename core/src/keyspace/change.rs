@@ -13,7 +13,6 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Redis gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-#[allow(dead_code, reason = "the words of CONFIG name them all")]
 pub(crate) enum Event {
     /// `g`: what can happen to a key of any type.
     Generic = 1 << 2,
@@ -178,6 +177,7 @@ impl Access<'_> {
         self.stats.misses += stats.misses;
         self.stats.expired += stats.expired;
         self.stats.expired_members += stats.expired_members;
+        self.stats.evicted += stats.evicted;
         self.stats.changes += stats.changes;
         self.changes.append(&mut other.changes);
     }

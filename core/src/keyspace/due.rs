@@ -67,6 +67,16 @@ impl DueSet {
         self.pairs.remove(due);
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// One chosen by chance; `random` gives random numbers.
+    pub(super) fn random(&self, random: impl FnMut() -> u64) -> Option<Due> {
+        self.pairs.random(random)
+    }
+
     /// The first to expire.
     pub(super) fn first(&self) -> Option<Due> {
         self.pairs.first()

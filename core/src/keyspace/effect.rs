@@ -342,7 +342,7 @@ impl Access<'_> {
         self.recorder.end_group();
     }
 
-    /// Records that a key went by itself, since its time was over.
+    /// Records that a key went by itself, since its time was over or memory was short.
     #[inline]
     pub(super) fn record_expiry(&mut self, key: &Key<'_>) {
         if self.recorder.is_on {

@@ -18,6 +18,10 @@ pub(super) enum Grave {
 #[derive(Debug, Default)]
 pub(super) struct Graveyard {
     graves: VecDeque<Grave>,
+    /// What they take from the allocator.
+    bytes: usize,
+    /// How many values were freed so far.
+    freed: u64,
 }
 
 /// A step on a large value counts as this many records.
@@ -54,11 +58,13 @@ impl Grave {
 
 impl Graveyard {
     pub(super) fn push(&mut self, grave: Grave) {
+        self.bytes += grave.footprint();
         self.graves.push_back(grave);
     }
 
+    /// What all of it takes from the allocator.
     pub(super) fn footprint(&self) -> usize {
-        self.graves.iter().map(Grave::footprint).sum()
+        self.bytes
     }
 
     /// How many values and groups of tables wait.
@@ -66,15 +72,24 @@ impl Graveyard {
         self.graves.len()
     }
 
+    /// How many values and groups of tables were freed so far.
+    pub(super) fn freed(&self) -> u64 {
+        self.freed
+    }
+
     /// Frees about as much as `budget` records. Returns whether something is left.
     pub(super) fn free(&mut self, budget: usize) -> bool {
         let mut left = budget;
         while left > 0 {
             let Some(grave) = self.graves.pop_front() else { return false };
+            let before = grave.footprint();
             let (rest, cost) = grave.free_step(left);
             left = left.saturating_sub(cost);
-            if let Some(rest) = rest {
-                self.graves.push_front(rest);
+            let after = rest.as_ref().map_or(0, Grave::footprint);
+            self.bytes = self.bytes - before + after;
+            match rest {
+                Some(rest) => self.graves.push_front(rest),
+                None => self.freed += 1,
             }
         }
         !self.graves.is_empty()

@@ -1,42 +1,78 @@
-//! Memory by purpose, and its sum as it was lately. Who counts what is the owner of each part.
+//! Memory by purpose, and its sum at any time. Who counts what is the owner of each part.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::structs::stripe::Striped;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// What each shard took when it was last looked at, so that the sum needs no look at all of them at
-/// once: with cold caches that would take longer than a call should.
+/// What each shard takes and holds, noted when its lock is given up after a change, so that the sum
+/// needs no look at the shards.
 #[derive(Debug)]
 pub(super) struct Gauge {
-    by_shard: Box<[AtomicUsize]>,
-    sum: AtomicUsize,
-    /// Which shard is looked at next.
-    next: AtomicUsize,
+    shards: Box<[Noted]>,
+    /// The sum of all shards' bytes.
+    sum: Striped,
+}
+
+/// What is known of a shard without its lock. Written under it.
+#[derive(Debug, Default)]
+struct Noted {
+    bytes: AtomicUsize,
+    population: AtomicU64,
+}
+
+/// How many keys there are, and how many times of expiry, of keys or of their members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Population {
+    pub(super) keys: u32,
+    pub(super) dues: u32,
+}
+
+impl Population {
+    fn to_bits(self) -> u64 {
+        u64::from(self.keys) << 32 | u64::from(self.dues)
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        Self { keys: (bits >> 32) as u32, dues: bits as u32 }
+    }
 }
 
 impl Gauge {
     pub(super) fn new(shards: usize) -> Self {
-        let by_shard = std::iter::repeat_with(AtomicUsize::default).take(shards).collect();
-        Self { by_shard, sum: AtomicUsize::default(), next: AtomicUsize::default() }
+        let shards = std::iter::repeat_with(Noted::default).take(shards).collect();
+        Self { shards, sum: Striped::default() }
     }
 
-    /// The shard whose turn it is.
-    pub(super) fn next_shard(&self) -> usize {
-        self.next.fetch_add(1, Relaxed) % self.by_shard.len()
+    /// Notes what a shard takes and holds. The caller holds its lock.
+    pub(super) fn note(&self, shard: usize, bytes: usize, population: Population) {
+        let noted = &self.shards[shard];
+        let before = noted.bytes.load(Relaxed);
+        if before != bytes {
+            noted.bytes.store(bytes, Relaxed);
+            self.sum.add((bytes as u64).wrapping_sub(before as u64));
+        }
+        noted.population.store(population.to_bits(), Relaxed);
     }
 
-    /// Notes what a shard takes.
-    pub(super) fn note(&self, shard: usize, bytes: usize) {
-        let before = self.by_shard[shard].swap(bytes, Relaxed);
-        self.sum.fetch_add(bytes.wrapping_sub(before), Relaxed);
+    /// The bytes that were noted of a shard.
+    pub(super) fn bytes(&self, shard: usize) -> usize {
+        self.shards[shard].bytes.load(Relaxed)
     }
 
-    /// The sum of what was noted.
+    /// What was noted of the keys of a shard.
+    #[inline]
+    pub(super) fn population(&self, shard: usize) -> Population {
+        Population::from_bits(self.shards[shard].population.load(Relaxed))
+    }
+
+    /// The sum of the bytes that were noted. Between the two halves of a change that is noted just
+    /// now it may be off by as much.
     pub(super) fn sum(&self) -> usize {
-        self.sum.load(Relaxed)
+        (self.sum.total() as i64).max(0) as usize
     }
 
     /// What the gauge itself takes from the allocator.
     pub(super) fn footprint(&self) -> usize {
-        crate::structs::allocation::footprint(size_of_val(&*self.by_shard))
+        crate::structs::allocation::footprint(size_of_val(&*self.shards))
     }
 }
 

@@ -11,6 +11,7 @@ mod access;
 mod change;
 mod due;
 mod effect;
+mod eviction;
 mod graveyard;
 #[cfg(test)]
 mod member_tests;
@@ -18,26 +19,29 @@ mod memory;
 mod partition;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod walk;
 mod watch;
 
 pub(crate) use access::{Access, Changed, Expiry};
 pub(crate) use change::{Awaited, Changes, Event, Notice, TO_KEYEVENT, TO_KEYSPACE};
 pub(crate) use effect::{Audience, EffectKey, Listener, Recorded};
+pub(crate) use eviction::{Among, Evictor, Order, Policy};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{ExpiredCounts, NewValue, Partition, Traffic};
+pub(crate) use usage::Usage;
 pub(crate) use walk::Cursor;
 pub(crate) use watch::Flag;
 
 use crate::slot::SlotScheme;
 use crate::structs::allocation::footprint;
 use crate::structs::prefetch::prefetch;
-use crate::structs::table::{SegmentedTable, Whereabouts};
+use crate::structs::table::{Place, SegmentedTable, Whereabouts};
 use crate::value::Record;
 use effect::Journal;
 use foldhash::quality::FixedState;
 use graveyard::Graveyard;
-use memory::Gauge;
+use memory::{Gauge, Population};
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hasher};
@@ -65,7 +69,11 @@ impl<'a> Key<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
     /// Which one it is.
-    number: u32,
+    number: u16,
+    /// Whether something changed since what it takes was noted.
+    is_changed: bool,
+    /// How many chances were drawn here.
+    draws: u32,
     /// Databases that were touched, in order; nearly always only the first.
     databases: SmallVec<[Partition; 1]>,
     /// Who wants to know of changes; none if nobody does.
@@ -94,7 +102,11 @@ pub(crate) struct Keyspace {
     slots_per_shard_shift: u32,
     databases: usize,
     graveyard: Mutex<Graveyard>,
+    /// What the graveyard takes from the allocator.
+    buried_bytes: AtomicUsize,
     gauge: Gauge,
+    /// What records' stamps tell, as a number.
+    usage: AtomicU64,
     /// Where the next step of active expiry starts.
     expire_from: AtomicU64,
     /// The events that are listened to.
@@ -128,18 +140,20 @@ impl Keyspace {
         let shards = layout.shards.clamp(1, slots).next_power_of_two();
         let slots_per_shard = slots / shards;
         let cell = |number| Cell {
-            shard: Mutex::new(Shard { number, databases: SmallVec::new(), interests: None }),
+            shard: Mutex::new(Shard { number, ..Shard::default() }),
             due_ms: AtomicU64::new(u64::MAX),
         };
         Self {
-            cells: (0..shards as u32).map(cell).collect(),
+            cells: (0..shards as u16).map(cell).collect(),
             whereabouts: std::iter::repeat_with(Whereabouts::default).take(slots).collect(),
             scheme: layout.scheme,
             hasher: FixedState::with_seed(layout.seed),
             slots_per_shard_shift: slots_per_shard.trailing_zeros(),
             databases: layout.databases,
             graveyard: Mutex::default(),
+            buried_bytes: AtomicUsize::new(0),
             gauge: Gauge::new(shards),
+            usage: AtomicU64::new(Usage::Recency.to_bits()),
             expire_from: AtomicU64::new(0),
             events: AtomicU32::new(0),
             interests: AtomicUsize::new(0),
@@ -252,20 +266,54 @@ impl Keyspace {
         self.cells[shard].due_ms.fetch_min(due_ms, Relaxed);
     }
 
-    /// Bytes that the keyspace takes from the allocator, values on their way to be freed included.
-    pub(crate) fn footprint(&self) -> usize {
-        self.memory().total()
+    /// Lets `work` see a shard under its lock, and notes what the shard takes then.
+    fn with_shard<R>(&self, number: usize, work: impl FnOnce(&mut Shard) -> R) -> R {
+        let mut shard = self.lock(number);
+        let result = work(&mut shard);
+        self.note_change(&mut shard);
+        result
     }
 
-    /// About the same, without a look at everything: what `shards` more of the shards take, and
-    /// what the others took when it was their turn.
-    pub(crate) fn sample_footprint(&self, shards: usize) -> usize {
-        for _ in 0..shards {
-            let shard = self.gauge.next_shard();
-            let bytes = self.lock(shard).footprint();
-            self.gauge.note(shard, bytes);
+    /// Notes what a shard takes, if that changed. To be called before its lock is given up.
+    #[inline]
+    fn note_change(&self, shard: &mut Shard) {
+        if shard.is_changed {
+            shard.is_changed = false;
+            self.gauge.note(shard.number.into(), shard.footprint(), shard.population());
+        } else {
+            debug_assert_eq!(self.gauge.bytes(shard.number.into()), shard.footprint());
         }
-        self.gauge.sum() + self.fixed_footprint() + self.graveyard.lock().footprint()
+    }
+
+    /// Lets `work` see what waits to be freed.
+    fn with_graveyard<R>(&self, work: impl FnOnce(&mut Graveyard) -> R) -> R {
+        let mut graveyard = self.graveyard.lock();
+        let result = work(&mut graveyard);
+        self.buried_bytes.store(graveyard.footprint(), Relaxed);
+        result
+    }
+
+    /// Bytes that the keyspace takes from the allocator, values on their way to be freed included.
+    /// What callers do just now, under locks that they still hold, is not in it.
+    pub(crate) fn footprint(&self) -> usize {
+        self.gauge.sum() + self.fixed_footprint() + self.buried_bytes()
+    }
+
+    /// Bytes that values on their way to be freed take.
+    pub(crate) fn buried_bytes(&self) -> usize {
+        self.buried_bytes.load(Relaxed)
+    }
+
+    /// What records' stamps tell.
+    #[inline]
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::from_bits(self.usage.load(Relaxed))
+    }
+
+    /// Chooses what stamps tell from now on. Those that are there mean something else until their
+    /// records are used, as in Redis.
+    pub(crate) fn set_usage(&self, usage: Usage) {
+        self.usage.store(usage.to_bits(), Relaxed);
     }
 
     /// What is there from the start.
@@ -275,12 +323,12 @@ impl Keyspace {
         lists + self.gauge.footprint() + self.journal.footprint()
     }
 
-    /// The same by purpose.
+    /// The same by purpose, counted in every shard.
     pub(crate) fn memory(&self) -> KeyspaceMemory {
         let mut memory = KeyspaceMemory::default();
         (0..self.shards()).for_each(|shard| self.lock(shard).add_to(&mut memory));
         memory.fixed += self.fixed_footprint();
-        memory.waiting = self.graveyard.lock().footprint();
+        memory.waiting = self.buried_bytes();
         memory
     }
 }
@@ -291,13 +339,16 @@ impl Shard {
         self.databases.get(usize::from(db))
     }
 
+    /// A database of which something is about to change.
     #[inline]
     fn database_mut(&mut self, db: u16) -> Option<&mut Partition> {
+        self.is_changed = true;
         self.databases.get_mut(usize::from(db))
     }
 
     #[inline]
     fn database_or_new(&mut self, db: u16, slots: usize) -> &mut Partition {
+        self.is_changed = true;
         let db = usize::from(db);
         if self.databases.len() <= db {
             self.databases.resize_with(db + 1, Partition::default);
@@ -305,6 +356,25 @@ impl Shard {
         let partition = &mut self.databases[db];
         partition.ensure_slots(slots);
         partition
+    }
+
+    /// A record, of which nothing but the stamp may change.
+    #[inline]
+    fn record_mut(&mut self, db: u16, at: usize, place: Place) -> &mut Record {
+        self.databases[usize::from(db)].record_mut(at, place)
+    }
+
+    /// A number by chance, as far as `hash` is one.
+    fn draw(&mut self, hash: u64) -> u64 {
+        self.draws = self.draws.wrapping_add(1);
+        let mixed = (hash ^ u64::from(self.draws)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
+    }
+
+    fn population(&self) -> Population {
+        let keys: usize = self.databases.iter().map(Partition::keys).sum();
+        let dues: usize = self.databases.iter().map(|partition| partition.due().len()).sum();
+        Population { keys: keys as u32, dues: dues as u32 }
     }
 
     /// What the list of databases takes beside the shard.

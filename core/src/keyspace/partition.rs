@@ -323,9 +323,7 @@ impl Partition {
             let left = budget - done.total();
             let mut some: [Option<Due>; PREFETCH] = [None; PREFETCH];
             for (slot, due) in some.iter_mut().zip(self.due.due(now_ms).take(left)) {
-                if let Some(record) = self.slots[due.slot()].table.candidate(due.hash) {
-                    record.prefetch();
-                }
+                self.prefetch_due(due);
                 *slot = Some(due);
             }
             if some[0].is_none() {
@@ -444,16 +442,37 @@ impl Partition {
     /// A record of the slot in which the `number`-th record lies, chosen by chance within it.
     pub(super) fn record_by_number(
         &self,
-        mut number: usize,
+        number: usize,
         random: &mut impl FnMut() -> u64,
     ) -> Option<&Record> {
-        for SlotTable { table, .. } in &self.slots {
-            if number < table.len() {
-                return table.random(random);
-            }
-            number -= table.len();
+        self.table_by_number(number)?.1.random(random)
+    }
+
+    /// The slot in which the `number`-th record lies, and its table.
+    pub(super) fn table_by_number(
+        &self,
+        mut number: usize,
+    ) -> Option<(usize, &SegmentedTable<Record>)> {
+        let tables = self.slots.iter().map(|slot| &slot.table);
+        tables.enumerate().find(|(_, table)| {
+            let is_it = number < table.len();
+            number -= if is_it { 0 } else { table.len() };
+            is_it
+        })
+    }
+
+    /// Starts to bring the record near that is due.
+    pub(super) fn prefetch_due(&self, due: Due) {
+        if let Some(record) = self.slots[due.slot()].table.candidate(due.hash) {
+            record.prefetch();
         }
-        None
+    }
+
+    /// The record that is due as a whole.
+    pub(super) fn record_of(&self, due: Due) -> Option<&Record> {
+        let table = &self.slots[due.slot()].table;
+        let is_it = |record: &Record| record.expire_ms() == Some(due.expire_ms());
+        Some(table.at(table.find(due.hash, is_it)?))
     }
 
     /// Takes everything out, to be freed by the caller or by and by.

@@ -435,16 +435,30 @@ proptest! {
 }
 
 #[test]
-fn the_sampled_footprint_is_the_footprint_once_every_shard_had_its_turn() {
+fn the_running_footprint_is_what_is_counted_anew() {
     let keyspace = keyspace(64, SlotScheme::Redis);
     let clock = ManualClock::new(1);
     let time = Moment::new(&clock);
+    let started = keyspace.footprint();
+    assert_eq!(started, keyspace.memory().total());
     for number in 0..500u32 {
         let name = number.to_string();
         let mut key = [keyspace.locate((number % 2) as usize, name.as_bytes())];
         let mut access = Access::keys(&keyspace, &time, &mut key);
-        access.put(&key[0], 0, NewBody::Bytes(&[7; 100]), Expiry::Never);
+        let expiry = if number % 3 == 0 { Expiry::At(9) } else { Expiry::Never };
+        access.put(&key[0], 0, NewBody::Bytes(&[7; 100]), expiry);
+        drop(access);
+        assert_eq!(keyspace.footprint(), keyspace.memory().total());
     }
-    assert!(keyspace.sample_footprint(16) < keyspace.footprint());
-    assert_eq!(keyspace.sample_footprint(48), keyspace.footprint());
+    assert!(keyspace.footprint() > started + 500 * 100);
+    let mut access = Access::nothing(&keyspace, &time);
+    access.flush(1);
+    drop(access);
+    assert!(keyspace.buried_bytes() > 250 * 100);
+    assert_eq!(keyspace.footprint(), keyspace.memory().total());
+    while keyspace.free_some(100) {
+        assert_eq!(keyspace.footprint(), keyspace.memory().total());
+    }
+    keyspace.expire_due(1_000, 1_000, &mut Changes::default());
+    assert_eq!((keyspace.buried_bytes(), keyspace.footprint()), (0, keyspace.memory().total()));
 }

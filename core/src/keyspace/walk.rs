@@ -290,7 +290,8 @@ impl Access<'_> {
             shard.tell_all_in(&[db], &slot_of, &mut changes);
             if let Some(partition) = shard.database_mut(db as u16) {
                 keys += partition.keys();
-                keyspace.graveyard.lock().push(partition.take_all());
+                let taken = partition.take_all();
+                keyspace.with_graveyard(|graveyard| graveyard.push(taken));
             }
         });
         self.changes.append(&mut changes);
@@ -312,7 +313,7 @@ impl Access<'_> {
             shard.database_mut(db as u16)?.take_slot(at, hash_of)
         });
         if let Some(grave) = taken {
-            keyspace.graveyard.lock().push(grave);
+            keyspace.with_graveyard(|graveyard| graveyard.push(grave));
         }
         self.changes.append(&mut changes);
         self.stats.changes += keys as u64;
@@ -385,6 +386,7 @@ impl Access<'_> {
         let mut expired = ExpiredCounts::default();
         let mut changes = Changes::default();
         let found = self.with_shard(shard, |shard| {
+            shard.is_changed = true;
             let Shard { databases, interests, .. } = shard;
             let partition = databases.get_mut(db).ok_or(0usize)?;
             if let Some(record) = partition.record_by_number(number, random)

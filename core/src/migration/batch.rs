@@ -39,7 +39,8 @@ pub(super) fn encode(
     out: &mut Vec<u8>,
 ) -> Vec<u32> {
     let now_ms = access.unix_ms();
-    let form = RestoreForm { asking: true, replace: true, absolute: true, payload_version };
+    let usage = access.keyspace().usage();
+    let form = RestoreForm { asking: true, replace: true, absolute: true, usage, payload_version };
     let mut encoded = Vec::with_capacity(keys.len());
     for (number, key) in keys.keys().enumerate() {
         if let Some(record) = access.peek(&key) {

@@ -1,8 +1,9 @@
 //! Keys as requests that store them elsewhere: RESTORE in its forms. What is sent when is the
 //! machine's or the command's business.
 
+use crate::keyspace::Usage;
 use crate::resp::number::write_u64;
-use crate::structs::entry::{Body, CLOCK_MAX};
+use crate::structs::entry::Body;
 use crate::value::{Record, dump};
 
 /// How a key is restored.
@@ -12,23 +13,26 @@ pub(crate) struct RestoreForm {
     pub(crate) asking: bool,
     /// Over what the target has under this key.
     pub(crate) replace: bool,
-    /// With the time of expiry and the idle time as they are, for which the clocks have to agree;
-    /// otherwise with what is left of its time alone.
+    /// With the time of expiry and the idle time as they are, for which the clocks have to agree,
+    /// or with how often it was used; otherwise with what is left of its time alone.
     pub(crate) absolute: bool,
+    /// What the record's stamp tells.
+    pub(crate) usage: Usage,
     /// The version of the RDB format that the payload claims.
     pub(crate) payload_version: u16,
 }
 
-/// Appends `RESTORE[-ASKING] key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds]`.
+/// Appends `RESTORE[-ASKING] key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds | FREQ counter]`.
 pub(crate) fn write_restore(record: &Record, form: RestoreForm, now_ms: u64, out: &mut Vec<u8>) {
-    let idle_s = if form.absolute { idle_s(record, (now_ms / 1000) as u32) } else { 0 };
+    let lately = form.absolute.then(|| Lately::of(record, form.usage, now_ms));
+    let lately = lately.filter(|lately| *lately != Lately::Idle(0));
     let ttl_ms = match record.expire_ms() {
         None => 0,
         Some(at_ms) if form.absolute => at_ms,
         // Zero would stand for ever.
         Some(at_ms) => at_ms.saturating_sub(now_ms).max(1),
     };
-    let options = [form.replace, form.absolute, idle_s > 0, idle_s > 0];
+    let options = [form.replace, form.absolute, lately.is_some(), lately.is_some()];
     out.push(b'*');
     write_u64(4 + options.into_iter().map(u64::from).sum::<u64>(), out);
     out.extend_from_slice(b"\r\n");
@@ -42,9 +46,16 @@ pub(crate) fn write_restore(record: &Record, form: RestoreForm, now_ms: u64, out
     if form.absolute {
         write_bulk(b"ABSTTL", out);
     }
-    if idle_s > 0 {
-        write_bulk(b"IDLETIME", out);
-        write_number(u64::from(idle_s), out);
+    match lately {
+        None => {}
+        Some(Lately::Idle(seconds)) => {
+            write_bulk(b"IDLETIME", out);
+            write_number(seconds.into(), out);
+        }
+        Some(Lately::Used(counter)) => {
+            write_bulk(b"FREQ", out);
+            write_number(counter.into(), out);
+        }
     }
 }
 
@@ -90,9 +101,27 @@ fn write_payload(record: &Record, version: u16, out: &mut Vec<u8>) {
 /// What the payload of a short text has beside it: type, length, version, checksum.
 const SHORT_OVERHEAD: usize = 12;
 
-/// Seconds since the last access. The clock wraps; what lies in the future was set by a clock that
-/// was put back since.
-fn idle_s(record: &Record, now_s: u32) -> u32 {
-    let idle_s = now_s.wrapping_sub(record.clock()) & CLOCK_MAX;
-    if idle_s > CLOCK_MAX / 2 { 0 } else { idle_s }
+/// How a record was used lately, as its stamp tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lately {
+    /// Not for so many seconds.
+    Idle(u32),
+    /// So often, as a logarithm.
+    Used(u8),
 }
+
+impl Lately {
+    fn of(record: &Record, usage: Usage, now_ms: u64) -> Self {
+        match usage {
+            Usage::Recency => {
+                let idle_s = Usage::idle_s(record.stamp(), now_ms);
+                // The clock wraps; what lies in the future was set by one that was put back since.
+                Self::Idle(if idle_s > IDLE_S_MAX { 0 } else { idle_s })
+            }
+            Usage::Frequency { .. } => Self::Used(usage.counter(record.stamp(), now_ms)),
+        }
+    }
+}
+
+/// Half of the time after which the clock wraps.
+const IDLE_S_MAX: u32 = 1 << 23;

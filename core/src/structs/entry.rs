@@ -1,15 +1,16 @@
 //! A key and its value in one allocation behind one thin pointer.
 //!
 //! ```text
-//! byte 0      4          5 (8)        7 (12)      +0 or +8
-//!      | head | key len  | body len   | expire ms | key ... | body ... |
-//!      | u32  | u8 (u32) | u16 (u32)  | u64       |         |          |
-//!                          bytes only   if it expires
+//! byte 0      4       5          6 (9)        8 (13)      +0 or +8
+//!      | head | stamp | key len  | body len   | expire ms | key ... | body ... |
+//!      | u32  | u8    | u8 (u32) | u16 (u32)  | u64       |         |          |
+//!                                  bytes only   if it expires
 //! ```
-//! The head holds the access clock (24 bits), a tag that belongs to the caller (4 bits), the class
-//! of the body (2 bits), whether an expiry time is present and whether the lengths are the wide
-//! ones in brackets. A body is bytes, an integer of 8 bytes, or a boxed object.
-//! A 32-byte key with a 64-byte value takes 103 bytes, and 104 in the arena.
+//! The head holds the upper 24 bits of the stamp, a tag that belongs to the caller (4 bits), the
+//! class of the body (2 bits), whether an expiry time is present and whether the lengths are the
+//! wide ones in brackets. The stamp, 32 bits, tells how the entry was used lately; what it means is
+//! the caller's affair. A body is bytes, an integer of 8 bytes, or a boxed object.
+//! A 32-byte key with a 64-byte value takes 104 bytes.
 //!
 //! The pointer itself is kept in six bytes: user space lies below 2^47 on the platforms that Rust
 //! has allocators for, unless a program asks the kernel for more. It lets nine entries with their
@@ -24,13 +25,16 @@ use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-const CLOCK_BITS: u32 = 24;
-const TAG_SHIFT: u32 = CLOCK_BITS;
+/// The bits of the stamp that lie in the head.
+const STAMP_HEAD_BITS: u32 = 24;
+const STAMP_HEAD_MASK: u32 = (1 << STAMP_HEAD_BITS) - 1;
+const TAG_SHIFT: u32 = STAMP_HEAD_BITS;
 const CLASS_SHIFT: u32 = TAG_SHIFT + 4;
 const EXPIRES: u32 = 1 << (CLASS_SHIFT + 2);
 const WIDE: u32 = 1 << (CLASS_SHIFT + 3);
-/// The largest value of the access clock; it wraps after it.
-pub(crate) const CLOCK_MAX: u32 = (1 << CLOCK_BITS) - 1;
+/// Where the lowest 8 bits of the stamp are.
+const STAMP_TAIL_AT: usize = 4;
+const KEY_LEN_AT: usize = 5;
 
 const ALIGN: usize = 8;
 const NARROW_KEY_LEN_MAX: usize = u8::MAX as usize;
@@ -110,7 +114,7 @@ impl Shape {
             (false, true) => 4,
             (true, true) => 8,
         };
-        4 + lengths
+        KEY_LEN_AT + lengths
     }
 
     fn key_at(self) -> usize {
@@ -180,16 +184,16 @@ unsafe impl<O: Send> Send for Entry<O> {}
 unsafe impl<O: Sync> Sync for Entry<O> {}
 
 impl<O> Entry<O> {
-    /// Makes an entry. `tag` is below 16 and belongs to the caller; `clock` is cut to 24 bits.
+    /// Makes an entry. `tag` is below 16 and belongs to the caller, as `stamp` does.
     pub(crate) fn new(
         key: &[u8],
         tag: u8,
         body: NewBody<'_, O>,
         expire_ms: Option<u64>,
-        clock: u32,
+        stamp: u32,
     ) -> Self {
         let shape = Shape::new(body.class(), expire_ms.is_some(), key.len(), body.len());
-        let mut entry = Self::allocate(shape, tag, clock);
+        let mut entry = Self::allocate(shape, tag, stamp);
         entry.write_at(shape.key_at(), key);
         if let Some(expire_ms) = expire_ms {
             entry.write_at(shape.expire_at(), &expire_ms.to_ne_bytes());
@@ -226,16 +230,20 @@ impl<O> Entry<O> {
         Some(u64::from_ne_bytes(self.array_at(self.shape().expire_at())))
     }
 
-    /// The access clock, 24 bits.
-    pub(crate) fn clock(&self) -> u32 {
-        self.head() & CLOCK_MAX
+    /// The stamp.
+    #[inline]
+    pub(crate) fn stamp(&self) -> u32 {
+        let [tail] = self.array_at(STAMP_TAIL_AT);
+        (self.head() & STAMP_HEAD_MASK) << 8 | u32::from(tail)
     }
 
-    /// Sets the access clock, cut to 24 bits.
+    /// Sets the stamp.
     #[inline]
-    pub(crate) fn set_clock(&mut self, clock: u32) {
-        let head = self.head() & !CLOCK_MAX | clock & CLOCK_MAX;
+    pub(crate) fn set_stamp(&mut self, stamp: u32) {
+        let [tail, ..] = stamp.to_le_bytes();
+        let head = self.head() & !STAMP_HEAD_MASK | stamp >> 8;
         self.write_at(0, &head.to_ne_bytes());
+        self.write_at(STAMP_TAIL_AT, &[tail]);
     }
 
     /// The value.
@@ -259,18 +267,18 @@ impl<O> Entry<O> {
         (shape.class == Class::Boxed).then(|| unsafe { &mut *self.boxed_pointer(shape) })
     }
 
-    /// Replaces the value and the tag, and leaves key, expiry and clock. Returns the boxed object
+    /// Replaces the value and the tag, and leaves key, expiry and stamp. Returns the boxed object
     /// that it held, if it held one.
     pub(crate) fn set_body(&mut self, tag: u8, body: NewBody<'_, O>) -> Option<Box<O>> {
         let old = self.shape();
         let new = Shape::new(body.class(), old.expires, old.key_len, body.len());
         let fits = new.key_at() == old.key_at() && new.layout() == old.layout();
         if !fits {
-            let fresh = Self::new(self.key(), tag, body, self.expire_ms(), self.clock());
+            let fresh = Self::new(self.key(), tag, body, self.expire_ms(), self.stamp());
             return std::mem::replace(self, fresh).into_boxed();
         }
         let previous = self.take_boxed(old);
-        self.write_head(new, tag, self.clock());
+        self.write_head(new, tag, self.stamp());
         self.write_body(new, body);
         previous
     }
@@ -308,10 +316,10 @@ impl<O> Entry<O> {
                 std::ptr::copy(tail, self.start.as_ptr().add(tail_at), tail_len);
             }
             self.write_at(at + range.start, with);
-            self.write_head(new, self.tag(), self.clock());
+            self.write_head(new, self.tag(), self.stamp());
             return;
         }
-        let mut moved = Self::allocate(new, self.tag(), self.clock());
+        let mut moved = Self::allocate(new, self.tag(), self.stamp());
         if let Some(expire_ms) = self.expire_ms() {
             moved.write_at(new.expire_at(), &expire_ms.to_ne_bytes());
         }
@@ -327,7 +335,7 @@ impl<O> Entry<O> {
         let old = self.shape();
         let new = Shape { expires: expire_ms.is_some(), ..old };
         if new != old {
-            let mut moved = Self::allocate(new, self.tag(), self.clock());
+            let mut moved = Self::allocate(new, self.tag(), self.stamp());
             moved.write_at(new.key_at(), self.bytes_at(old.key_at(), old.key_len + old.body_len));
             // The body went over byte by byte, a boxed object's pointer with it.
             std::mem::replace(self, moved).free_shell();
@@ -361,26 +369,31 @@ impl<O> Entry<O> {
         prefetch(start.wrapping_add(112));
     }
 
-    fn allocate(shape: Shape, tag: u8, clock: u32) -> Self {
+    fn allocate(shape: Shape, tag: u8, stamp: u32) -> Self {
         let start = Start::new(arena::allocate(shape.layout()));
         let mut entry = Self { start, owns: PhantomData };
-        entry.write_head(shape, tag, clock);
+        entry.write_head(shape, tag, stamp);
         entry
     }
 
-    fn write_head(&mut self, shape: Shape, tag: u8, clock: u32) {
-        let mut head = clock & CLOCK_MAX;
+    fn write_head(&mut self, shape: Shape, tag: u8, stamp: u32) {
+        let [tail, ..] = stamp.to_le_bytes();
+        let mut head = stamp >> 8;
         head |= u32::from(tag & 0xf) << TAG_SHIFT | (shape.class as u32) << CLASS_SHIFT;
         head |= if shape.expires { EXPIRES } else { 0 } | if shape.wide { WIDE } else { 0 };
         self.write_at(0, &head.to_ne_bytes());
+        self.write_at(STAMP_TAIL_AT, &[tail]);
         if shape.wide {
-            self.write_at(4, &(shape.key_len as u32).to_ne_bytes());
+            self.write_at(KEY_LEN_AT, &(shape.key_len as u32).to_ne_bytes());
         } else {
-            self.write_at(4, &[shape.key_len as u8]);
+            self.write_at(KEY_LEN_AT, &[shape.key_len as u8]);
         }
+        let body_len = shape.body_len as u32;
         match (shape.class, shape.wide) {
-            (Class::Bytes, true) => self.write_at(8, &(shape.body_len as u32).to_ne_bytes()),
-            (Class::Bytes, false) => self.write_at(5, &(shape.body_len as u16).to_ne_bytes()),
+            (Class::Bytes, true) => self.write_at(KEY_LEN_AT + 4, &body_len.to_ne_bytes()),
+            (Class::Bytes, false) => {
+                self.write_at(KEY_LEN_AT + 1, &(body_len as u16).to_ne_bytes());
+            }
             (Class::Int | Class::Boxed, _) => {}
         }
     }
@@ -413,13 +426,13 @@ impl<O> Entry<O> {
             _ => Class::Boxed,
         };
         let key_len = if wide {
-            u32::from_ne_bytes(self.array_at(4)) as usize
+            u32::from_ne_bytes(self.array_at(KEY_LEN_AT)) as usize
         } else {
-            usize::from(self.array_at::<1>(4)[0])
+            usize::from(self.array_at::<1>(KEY_LEN_AT)[0])
         };
         let body_len = match (class, wide) {
-            (Class::Bytes, true) => u32::from_ne_bytes(self.array_at(8)) as usize,
-            (Class::Bytes, false) => usize::from(u16::from_ne_bytes(self.array_at(5))),
+            (Class::Bytes, true) => u32::from_ne_bytes(self.array_at(KEY_LEN_AT + 4)) as usize,
+            (Class::Bytes, false) => usize::from(u16::from_ne_bytes(self.array_at(KEY_LEN_AT + 1))),
             (Class::Int | Class::Boxed, _) => 8,
         };
         Shape { class, expires: head & EXPIRES != 0, wide, key_len, body_len }
@@ -516,7 +529,7 @@ mod tests {
         tag: u8,
         body: TwinBody,
         expire_ms: Option<u64>,
-        clock: u32,
+        stamp: u32,
     }
 
     #[derive(Clone, Debug, PartialEq)]
@@ -547,7 +560,7 @@ mod tests {
             tag: entry.tag(),
             body,
             expire_ms: entry.expire_ms(),
-            clock: entry.clock(),
+            stamp: entry.stamp(),
         }
     }
 
@@ -565,7 +578,7 @@ mod tests {
         Splice(prop::sample::Index, usize, Vec<u8>),
         Body(u8, TwinBody),
         Expire(Option<u64>),
-        Clock(u32),
+        Stamp(u32),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -574,7 +587,7 @@ mod tests {
                 .prop_map(|(at, cut, with)| Step::Splice(at, cut, with)),
             (0u8..16, body()).prop_map(|(tag, body)| Step::Body(tag, body)),
             any::<Option<u64>>().prop_map(Step::Expire),
-            (0..=CLOCK_MAX).prop_map(Step::Clock),
+            any::<u32>().prop_map(Step::Stamp),
         ]
     }
 
@@ -589,7 +602,7 @@ mod tests {
             steps in proptest::collection::vec(step(), 0..12),
         ) {
             let mut twin =
-                Twin { key: key.clone(), tag: 1, body: first, expire_ms: None, clock: 9 };
+                Twin { key: key.clone(), tag: 1, body: first, expire_ms: None, stamp: 9 };
             let mut entry = Entry::new(&key, 1, twin.body.new_body(), None, 9);
             for step in steps {
                 match step {
@@ -615,9 +628,9 @@ mod tests {
                         entry.set_expire_ms(expire_ms);
                         twin.expire_ms = expire_ms;
                     }
-                    Step::Clock(clock) => {
-                        entry.set_clock(clock);
-                        twin.clock = clock;
+                    Step::Stamp(stamp) => {
+                        entry.set_stamp(stamp);
+                        twin.stamp = stamp;
                     }
                 }
                 prop_assert_eq!(&twin_of(&entry), &twin);
@@ -626,9 +639,9 @@ mod tests {
     }
 
     #[test]
-    fn a_small_key_and_value_cost_seven_bytes_more_than_they_hold() {
+    fn a_small_key_and_value_cost_eight_bytes_more_than_they_hold() {
         let entry = Entry::<()>::new(&[1; 32], 0, NewBody::Bytes(&[2; 64]), None, 0);
-        assert_eq!(entry.shape().size(), 103);
+        assert_eq!(entry.shape().size(), 104);
         assert_eq!(entry.footprint(), if cfg!(keyslot_plain_allocation) { 112 } else { 104 });
     }
 

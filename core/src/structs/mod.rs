@@ -19,4 +19,5 @@ pub(crate) mod ranked;
 pub(crate) mod scored;
 pub(crate) mod sorted;
 pub(crate) mod stream_node;
+pub(crate) mod stripe;
 pub(crate) mod table;

@@ -82,6 +82,21 @@ impl<T: Copy + Ord> SortedSet<T> {
         self.chunks.iter().flat_map(|chunk| chunk.values.iter().copied())
     }
 
+    /// A value chosen by chance, all with the same chance; `random` gives random numbers.
+    pub(crate) fn random(&self, mut random: impl FnMut() -> u64) -> Option<T> {
+        if self.len == 0 {
+            return None;
+        }
+        loop {
+            // A place of a chunk that is not full may have no value; then another is drawn.
+            let number = random() % (self.chunks.len() * CHUNK_LEN_MAX) as u64;
+            let (chunk, place) = (number as usize / CHUNK_LEN_MAX, number as usize % CHUNK_LEN_MAX);
+            if let Some(value) = self.chunks[chunk].values.get(place) {
+                return Some(*value);
+            }
+        }
+    }
+
     /// Bytes that the set takes from the allocator.
     pub(crate) fn footprint(&self) -> usize {
         footprint(self.chunks.capacity() * size_of::<Chunk<T>>()) + self.chunk_bytes

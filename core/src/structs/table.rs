@@ -249,23 +249,36 @@ impl<T> SegmentedTable<T> {
             return None;
         }
         loop {
-            let table = match &self.root {
-                Root::One(table) => table,
-                Root::Many(directory) => {
-                    let number = random() % directory.segments.len() as u64;
-                    let table = &directory.segments[number as usize].table;
-                    // Segments have unequal numbers of buckets; turning down a share of the
-                    // small ones' draws makes all buckets equally likely.
-                    let widest = (2 * SEGMENT_LEN_MAX) as u64;
-                    if random() % widest >= table.places() as u64 {
-                        continue;
-                    }
-                    table
-                }
-            };
+            let table = self.random_table(&mut random);
             let bucket = random() % table.places() as u64;
             if let Some(entry) = table.get(bucket as u32) {
                 return Some(entry);
+            }
+        }
+    }
+
+    /// Entries that lie together, from a place on that is chosen by chance.
+    pub(crate) fn neighbours(&self, mut random: impl FnMut() -> u64) -> impl Iterator<Item = &T> {
+        let table = (!self.is_empty()).then(|| self.random_table(&mut random));
+        let places = table.map_or(0, Buckets::places) as u32;
+        let from = random().checked_rem(places.into()).unwrap_or(0) as u32;
+        (from..places).chain(0..from).filter_map(move |bucket| table?.get(bucket))
+    }
+
+    /// The table of a segment, each as likely as it has places; `self` is not empty.
+    fn random_table(&self, random: &mut impl FnMut() -> u64) -> &Buckets<T> {
+        let directory = match &self.root {
+            Root::One(table) => return table,
+            Root::Many(directory) => directory,
+        };
+        loop {
+            let number = random() % directory.segments.len() as u64;
+            let table = &directory.segments[number as usize].table;
+            // Segments have unequal numbers of buckets; turning down a share of the small ones'
+            // draws makes all buckets equally likely.
+            let widest = (2 * SEGMENT_LEN_MAX) as u64;
+            if random() % widest < table.places() as u64 {
+                return table;
             }
         }
     }

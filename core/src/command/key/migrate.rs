@@ -254,6 +254,7 @@ impl Migrate {
             asking: self.asking,
             replace: self.options.replace,
             absolute: false,
+            usage: scene.keys.keyspace().usage(),
             payload_version,
         };
         let now_ms = scene.keys.unix_ms();

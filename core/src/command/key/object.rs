@@ -3,7 +3,8 @@
 use crate::command::call::Call;
 use crate::command::table::{Command, Group, flag, key_use};
 use crate::error::Error;
-use crate::structs::entry::{Body, CLOCK_MAX};
+use crate::keyspace::Usage;
+use crate::structs::entry::Body;
 use crate::value::{self, Record};
 
 pub(super) const COMMANDS: &[Command] = &[Command {
@@ -74,6 +75,11 @@ const NO_FREQUENCY: Error = Error::err(
      switching between policies at runtime LRU and LFU data will take some time to adjust.",
 );
 
+const NO_IDLE_TIME: Error = Error::err(
+    "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
+     between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
 /// Redis keeps one object for each integer below this, which all keys share.
 const SHARED_INTEGERS: i64 = 10_000;
 
@@ -87,27 +93,25 @@ fn encoding(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn freq(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let key = call.key(0);
-    if call.keys.look(&key).is_some() {
-        return Err(NO_FREQUENCY);
-    }
-    call.out.null();
-    Ok(())
-}
-
-fn idletime(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let key = call.key(0);
-    let now = (call.time.unix_ms() / 1000) as u32 & CLOCK_MAX;
+    let (key, now_ms) = (call.key(0), call.time.unix_ms());
+    let usage = call.keys.keyspace().usage();
     match call.keys.look(&key) {
-        Some(record) => call.out.integer(i64::from(idle_seconds(record.clock(), now))),
+        Some(_) if usage == Usage::Recency => return Err(NO_FREQUENCY),
+        Some(record) => call.out.integer(usage.counter(record.stamp(), now_ms).into()),
         None => call.out.null(),
     }
     Ok(())
 }
 
-/// Seconds between two readings of the access clock, which wraps after 194 days.
-fn idle_seconds(last: u32, now: u32) -> u32 {
-    if now >= last { now - last } else { now + (CLOCK_MAX - last) }
+fn idletime(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let (key, now_ms) = (call.key(0), call.time.unix_ms());
+    let usage = call.keys.keyspace().usage();
+    match call.keys.look(&key) {
+        Some(_) if usage != Usage::Recency => return Err(NO_IDLE_TIME),
+        Some(record) => call.out.integer(Usage::idle_s(record.stamp(), now_ms).into()),
+        None => call.out.null(),
+    }
+    Ok(())
 }
 
 fn refcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -124,17 +128,5 @@ fn references(record: &Record) -> i64 {
     match record.body() {
         Body::Int(0..SHARED_INTEGERS) => i64::from(i32::MAX),
         Body::Int(_) | Body::Bytes(_) | Body::Boxed(_) => 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_access_clock_may_wrap_between_two_readings() {
-        assert_eq!(idle_seconds(5, 5), 0);
-        assert_eq!(idle_seconds(5, 9), 4);
-        assert_eq!(idle_seconds(CLOCK_MAX - 1, 2), 3);
     }
 }

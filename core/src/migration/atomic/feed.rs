@@ -12,11 +12,10 @@
 //! meanwhile it is begun anew, and from the second time on its writers wait until it is through.
 
 use super::pieces::Pieces;
-use crate::keyspace::{Access, EffectKey, Key, Listener, Recorded};
+use crate::keyspace::{Access, EffectKey, Key, Listener, Recorded, Usage};
 use crate::migration::request::{RestoreForm, write_restore};
 use crate::resp::encode_request;
 use crate::structs::table::position;
-use crate::value::Record;
 use crate::value::dump::RDB_VERSION;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeSet, VecDeque};
@@ -28,8 +27,10 @@ type Name = (u16, Box<[u8]>);
 const STEP_KEYS: usize = 16;
 
 /// How a key goes into the stream.
-const FORM: RestoreForm =
-    RestoreForm { asking: false, replace: true, absolute: true, payload_version: RDB_VERSION };
+fn form(usage: Usage) -> RestoreForm {
+    let payload_version = RDB_VERSION;
+    RestoreForm { asking: false, replace: true, absolute: true, usage, payload_version }
+}
 
 /// What is to be sent of one slot. Its listener's ear.
 #[derive(Debug)]
@@ -197,12 +198,13 @@ impl Feed {
 impl State {
     fn walk(&mut self, access: &mut Access<'_>, slot: u16, piece_bytes: usize) {
         let (db, now_ms) = (self.db, access.unix_ms());
+        let form = form(access.keyspace().usage());
         let next = access.walk_slot(usize::from(db), slot, self.from, STEP_KEYS, |record| {
             self.keys += 1;
             if Pieces::is_for(record, piece_bytes) {
                 self.again.insert((db, record.key().into()));
             } else {
-                self.out.add(db, now_ms, |out| write_restore(record, FORM, now_ms, out));
+                self.out.add(db, now_ms, |out| write_restore(record, form, now_ms, out));
             }
         });
         match next {
@@ -218,18 +220,17 @@ impl State {
     fn send(&mut self, access: &mut Access<'_>, db: u16, name: &[u8], piece_bytes: usize) {
         let now_ms = access.unix_ms();
         let key = access.keyspace().locate(usize::from(db), name);
+        let usage = access.keyspace().usage();
         match access.peek(&key) {
             None => self.out.add(db, now_ms, |out| encode_request(&[b"DEL", name], out)),
             Some(record) if Pieces::is_for(record, piece_bytes) => {
                 let pieces = Pieces::new(db, name);
                 self.go_on(access, pieces, piece_bytes);
             }
-            Some(record) => self.restore(db, now_ms, record),
+            Some(record) => self.out.add(db, now_ms, |out| {
+                write_restore(record, form(usage), now_ms, out);
+            }),
         }
-    }
-
-    fn restore(&mut self, db: u16, now_ms: u64, record: &Record) {
-        self.out.add(db, now_ms, |out| write_restore(record, FORM, now_ms, out));
     }
 
     /// Sends the next piece of a value, or begins it anew if it has changed.

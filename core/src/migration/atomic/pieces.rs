@@ -81,7 +81,7 @@ impl Pieces {
         if let Some(ms) = record.expire_ms() {
             encode_request(&[&b"PEXPIREAT"[..], &self.key, ms.to_string().as_bytes()], out);
         }
-        encode_request(&[&b"%"[..], &self.key, record.clock().to_string().as_bytes()], out);
+        encode_request(&[&b"%"[..], &self.key, record.stamp().to_string().as_bytes()], out);
     }
 
     fn add(&self, name: &[u8], members: &[Vec<u8>], out: &mut Vec<u8>) {

@@ -4,20 +4,21 @@
 //! a store are enough then. All others share the last one, by atomic additions. A thread that ends
 //! gives its stripe back.
 
+use super::histogram::add;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// How many stripes counters are kept in.
-pub(super) const STRIPES: usize = 16;
+pub(crate) const STRIPES: usize = 16;
 const SHARED: usize = STRIPES - 1;
 const NONE: usize = usize::MAX;
 
 /// Which stripe this thread adds to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stripe {
-    pub(super) number: usize,
+pub(crate) struct Stripe {
+    pub(crate) number: usize,
     /// Whether no other thread adds to it.
-    pub(super) is_alone: bool,
+    pub(crate) is_alone: bool,
 }
 
 static TAKEN: AtomicU32 = AtomicU32::new(0);
@@ -63,7 +64,7 @@ impl Drop for Lease {
 
 /// The stripe of this thread.
 #[inline]
-pub(super) fn own() -> Stripe {
+pub(crate) fn own() -> Stripe {
     let mut number = NUMBER.get();
     if number == NONE {
         number = first();
@@ -76,6 +77,30 @@ fn first() -> usize {
     let number = LEASE.try_with(|lease| lease.0).unwrap_or(SHARED);
     NUMBER.set(number);
     number
+}
+
+/// A counter to which many threads add, and which few read. Sums wrap, so that what is added may
+/// stand for something negative.
+#[derive(Debug, Default)]
+pub(crate) struct Striped {
+    stripes: [Line; STRIPES],
+}
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Line(AtomicU64);
+
+impl Striped {
+    #[inline]
+    pub(crate) fn add(&self, amount: u64) {
+        let own = own();
+        add(&self.stripes[own.number].0, amount, own.is_alone);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        let each = self.stripes.iter().map(|stripe| stripe.0.load(Ordering::Relaxed));
+        each.fold(0, u64::wrapping_add)
+    }
 }
 
 #[cfg(test)]
@@ -99,5 +124,19 @@ mod tests {
         });
         let distinct: BTreeSet<_> = alone.iter().collect();
         assert_eq!(distinct.len(), alone.len());
+    }
+
+    #[test]
+    fn a_total_is_what_all_threads_added_and_took() {
+        let counter = Striped::default();
+        std::thread::scope(|scope| {
+            for _ in 0..2 * STRIPES {
+                scope.spawn(|| {
+                    counter.add(5);
+                    counter.add(2u64.wrapping_neg());
+                });
+            }
+        });
+        assert_eq!(counter.total(), 6 * STRIPES as u64);
     }
 }
