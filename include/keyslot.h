@@ -690,6 +690,36 @@ enum keyslot_status keyslot_session_consume(const struct keyslot_session *sessio
                                             struct keyslot_error *error);
 
 /**
+ * Adds to the output what others have for the session, such as messages of channels that it
+ * listens to and the answer to a command in which it waits.
+ */
+enum keyslot_status keyslot_session_poll(const struct keyslot_session *session,
+                                         struct keyslot_error *error);
+
+/**
+ * Puts into `descriptor` one that `poll` or `epoll` find readable while others have something for
+ * the session; then call `keyslot_session_poll`. It stays the session's: do not read from it and do
+ * not close it. A bad argument
+ * where the system has no such descriptors.
+ */
+enum keyslot_status keyslot_session_descriptor(const struct keyslot_session *session,
+                                               int *descriptor,
+                                               struct keyslot_error *error);
+
+/**
+ * For how many microseconds a host may sleep before it calls `keyslot_session_handle_timeout`; -1
+ * for as long as it likes, for null, and for a session that cannot be called.
+ */
+int64_t keyslot_session_time_left_us(const struct keyslot_session *session);
+
+/**
+ * Ends the session's wait if it has waited long enough, or the session if it was silent for too
+ * long. Calling it early does nothing.
+ */
+enum keyslot_status keyslot_session_handle_timeout(const struct keyslot_session *session,
+                                                   struct keyslot_error *error);
+
+/**
  * Whether the host shall end the conversation once the output is sent. True too for null and
  * for a session that cannot be called.
  */

@@ -501,6 +501,23 @@ public:
         consume(taken.size());
         return taken;
     }
+    /// Adds to the output what others have for the session.
+    void poll() { detail::call(keyslot_session_poll, get()); }
+    /// A descriptor that is readable while others have something for the session.
+    int descriptor() const
+    {
+        int found = -1;
+        detail::call(keyslot_session_descriptor, get(), &found);
+        return found;
+    }
+    /// For how long a host may sleep before it calls handle_timeout; nothing for as long as it likes.
+    std::optional<std::chrono::microseconds> time_left() const noexcept
+    {
+        const std::int64_t left_us = keyslot_session_time_left_us(get());
+        return left_us < 0 ? std::nullopt : std::optional(std::chrono::microseconds(left_us));
+    }
+    /// Ends the session's wait if it has waited long enough.
+    void handle_timeout() { detail::call(keyslot_session_handle_timeout, get()); }
     /// Whether the conversation shall end once the output is sent.
     bool is_closing() const noexcept { return keyslot_session_is_closing(get()); }
     /// The number of the session, unique within its engine.

@@ -43,9 +43,10 @@ pub use format::{Argument, ArgumentKind, KEYSLOT_ARGUMENTS_MAX, keyslot_format_n
 pub use options::{Options, SlotSchemeNumber};
 pub use reply::{Reply, ReplyType, keyslot_reply_free};
 pub use session::{
-    Session, keyslot_session_consume, keyslot_session_feed, keyslot_session_free,
-    keyslot_session_id, keyslot_session_is_closing, keyslot_session_new, keyslot_session_output,
-    keyslot_session_set_peer,
+    Session, keyslot_session_consume, keyslot_session_descriptor, keyslot_session_feed,
+    keyslot_session_free, keyslot_session_handle_timeout, keyslot_session_id,
+    keyslot_session_is_closing, keyslot_session_new, keyslot_session_output, keyslot_session_poll,
+    keyslot_session_set_peer, keyslot_session_time_left_us,
 };
 pub use status::{Status, keyslot_status_name};
 pub use typed::{

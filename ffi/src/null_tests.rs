@@ -81,6 +81,12 @@ fn a_null_session_or_clock_is_answered_by_every_call() {
         assert_eq!(keyslot_session_output(none, &mut data, &mut len, error), BAD);
         assert_eq!(keyslot_session_consume(none, 0, error), BAD);
         assert!(keyslot_session_is_closing(none));
+        assert_eq!(keyslot_session_poll(none, error), BAD);
+        assert_eq!(keyslot_session_handle_timeout(none, error), BAD);
+        assert_eq!(keyslot_session_time_left_us(none), -1);
+        let mut descriptor = 7;
+        assert_eq!(keyslot_session_descriptor(none, &mut descriptor, error), BAD);
+        assert_eq!(descriptor, -1);
         assert_eq!(keyslot_session_id(none), 0);
         let peer = c"peer".as_ptr();
         assert_eq!(keyslot_session_set_peer(none, peer, peer, error), BAD);

@@ -6,7 +6,7 @@ use crate::boundary::{
 use crate::engine::{Engine, free};
 use crate::status::Status;
 use std::cell::UnsafeCell;
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// One conversation with an engine, with its own database, protocol version and name. One thread
@@ -161,6 +161,95 @@ pub unsafe extern "C" fn keyslot_session_consume(
     };
     // SAFETY: null or room for an error.
     unsafe { answer(error, consume) }
+}
+
+/// Adds to the output what others have for the session, such as messages of channels that it
+/// listens to and the answer to a command in which it waits.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyslot_session_poll(
+    session: *const Session,
+    error: *mut ErrorInfo,
+) -> Status {
+    let poll = || {
+        // SAFETY: null or a session that lives.
+        unsafe { shared(session, "session") }?.enter(|session| {
+            session.poll();
+            Ok(())
+        })
+    };
+    // SAFETY: null or room for an error.
+    unsafe { answer(error, poll) }
+}
+
+/// Puts into `descriptor` one that `poll` or `epoll` find readable while others have something for
+/// the session; then call `keyslot_session_poll`. It stays the session's: do not read from it and do
+/// not close it. A bad argument
+/// where the system has no such descriptors.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyslot_session_descriptor(
+    session: *const Session,
+    descriptor: *mut c_int,
+    error: *mut ErrorInfo,
+) -> Status {
+    let look = || {
+        require(descriptor, "descriptor")?;
+        // SAFETY: null or a session that lives.
+        let session = unsafe { shared(session, "session") }?;
+        let found = session.enter(own_descriptor)?;
+        // SAFETY: room for a number.
+        unsafe { deliver(descriptor, "descriptor", found) }
+    };
+    // SAFETY: each is null or room for its value.
+    unsafe {
+        offer(descriptor, -1);
+        answer(error, look)
+    }
+}
+
+#[cfg(unix)]
+fn own_descriptor(session: &mut keyslot::Session) -> Outcome<c_int> {
+    use std::os::fd::AsRawFd;
+    match session.descriptor() {
+        Ok(descriptor) => Ok(descriptor.as_raw_fd()),
+        Err(error) => {
+            let text = format!("IOERR the system has no descriptor left: {error}");
+            Err(Refusal { status: Status::IoErr, text: text.into_bytes().into() })
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn own_descriptor(_session: &mut keyslot::Session) -> Outcome<c_int> {
+    Err(Refusal::argument("this system has no descriptors to poll"))
+}
+
+/// For how many microseconds a host may sleep before it calls `keyslot_session_handle_timeout`; -1
+/// for as long as it likes, for null, and for a session that cannot be called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyslot_session_time_left_us(session: *const Session) -> i64 {
+    // SAFETY: null or a session that lives.
+    let session = unsafe { shared(session, "session") };
+    let left = session.and_then(|session| session.enter(|session| Ok(session.time_left())));
+    let left_us = left.ok().flatten().map(|left| left.as_micros());
+    left_us.map_or(-1, |left_us| i64::try_from(left_us).unwrap_or(i64::MAX))
+}
+
+/// Ends the session's wait if it has waited long enough, or the session if it was silent for too
+/// long. Calling it early does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyslot_session_handle_timeout(
+    session: *const Session,
+    error: *mut ErrorInfo,
+) -> Status {
+    let handle = || {
+        // SAFETY: null or a session that lives.
+        unsafe { shared(session, "session") }?.enter(|session| {
+            session.handle_timeout();
+            Ok(())
+        })
+    };
+    // SAFETY: null or room for an error.
+    unsafe { answer(error, handle) }
 }
 
 /// Whether the host shall end the conversation once the output is sent. True too for null and

@@ -59,6 +59,43 @@ impl Session {
         this.as_super().get().converse(this.py(), |session| session.is_closing())
     }
 
+    /// Add to the output what others have for this session, such as messages of channels that it
+    /// listens to and the answer to a command in which it waits.
+    fn poll(this: &Bound<'_, Self>) -> PyResult<()> {
+        this.as_super().get().converse_detached(this.py(), |session| session.poll())
+    }
+
+    /// A descriptor that is readable while others have something for this session, for ``select``,
+    /// ``selectors`` and ``asyncio``; then call ``poll``. It stays the session's.
+    #[cfg(unix)]
+    fn fileno(this: &Bound<'_, Self>) -> PyResult<i32> {
+        use std::os::fd::AsRawFd;
+        this.as_super()
+            .get()
+            .converse(this.py(), |session| Ok(session.descriptor()?.as_raw_fd()))?
+    }
+
+    /// Whether the session waits for what its last command asked for, as ``BLPOP`` does. What is fed
+    /// until then is carried out after.
+    #[getter]
+    fn waiting(this: &Bound<'_, Self>) -> PyResult<bool> {
+        this.as_super().get().converse(this.py(), |session| session.is_waiting())
+    }
+
+    /// For how many seconds a host may sleep before it calls ``handle_timeout``; ``None`` for as long
+    /// as it likes.
+    #[getter]
+    fn time_left(this: &Bound<'_, Self>) -> PyResult<Option<f64>> {
+        let client = this.as_super().get();
+        client.converse(this.py(), |session| session.time_left().map(|left| left.as_secs_f64()))
+    }
+
+    /// End the session's wait if it has waited long enough, or the session if it was silent for too
+    /// long. Calling it early does nothing.
+    fn handle_timeout(this: &Bound<'_, Self>) -> PyResult<()> {
+        this.as_super().get().converse_detached(this.py(), |session| session.handle_timeout())
+    }
+
     /// The number of this session, unique within its engine.
     #[getter]
     fn id(this: &Bound<'_, Self>) -> PyResult<u64> {

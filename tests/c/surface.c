@@ -2,6 +2,7 @@
 
 #include <keyslot.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -588,6 +589,42 @@ static void bytes_go_in_and_come_out(void)
     keyslot_engine_free(engine);
 }
 
+/* Whether a descriptor can be read from by now. */
+static int is_readable(int descriptor)
+{
+    struct pollfd one = { .fd = descriptor, .events = POLLIN };
+
+    return poll(&one, 1, 0) == 1;
+}
+
+static void a_session_is_told_of_what_others_have_for_it(void)
+{
+    keyslot_engine *engine = NULL;
+    keyslot_session *waiting, *other;
+    const char *output;
+    size_t len;
+    int descriptor = -1;
+
+    CHECK(keyslot_engine_new(NULL, &engine, NULL) == KEYSLOT_OK);
+    waiting = new_session(engine);
+    other = new_session(engine);
+    CHECK(keyslot_session_time_left_us(waiting) == -1);
+    CHECK(keyslot_session_descriptor(waiting, &descriptor, NULL) == KEYSLOT_OK);
+    CHECK(keyslot_session_feed(waiting, "BLPOP q 100\r\n", 13, NULL) == KEYSLOT_OK);
+    CHECK(keyslot_session_time_left_us(waiting) > 0);
+    CHECK(keyslot_session_handle_timeout(waiting, NULL) == KEYSLOT_OK);
+    CHECK(!is_readable(descriptor));
+    CHECK(keyslot_session_feed(other, "RPUSH q a\r\n", 11, NULL) == KEYSLOT_OK);
+    CHECK(is_readable(descriptor));
+    CHECK(keyslot_session_poll(waiting, NULL) == KEYSLOT_OK);
+    CHECK(!is_readable(descriptor));
+    CHECK(keyslot_session_output(waiting, &output, &len, NULL) == KEYSLOT_OK);
+    CHECK(len == 18 && memcmp(output, "*2\r\n$1\r\nq\r\n$1\r\na\r\n", 18) == 0);
+    keyslot_session_free(other);
+    keyslot_session_free(waiting);
+    keyslot_engine_free(engine);
+}
+
 static void a_large_value_passes_whole(void)
 {
     const size_t large = (size_t)10 << 20;
@@ -732,6 +769,7 @@ int main(void)
     TEST(every_type_has_its_shape);
     TEST(sessions_have_a_database_each);
     TEST(bytes_go_in_and_come_out);
+    TEST(a_session_is_told_of_what_others_have_for_it);
     TEST(a_large_value_passes_whole);
     TEST(threads_share_an_engine);
     TEST(a_session_in_use_answers_so);

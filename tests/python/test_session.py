@@ -1,5 +1,7 @@
 """Conversations by bytes, and by words."""
 
+import select
+
 import pytest
 
 import keyslot
@@ -134,3 +136,28 @@ def check_values(engine):
     for name, value in values.items():
         reply = engine.execute("DEBUG", "PROTOCOL", name)
         assert reply == value and type(reply) is type(value), name
+
+
+def test_a_host_sleeps_on_the_descriptor(engine):
+    with engine.session() as waiting, engine.session() as other:
+        assert waiting.time_left is None and not waiting.waiting
+        waiting.feed(b"BLPOP q 100\r\nPING\r\n")
+        assert waiting.waiting and 0 < waiting.time_left <= 100
+        waiting.handle_timeout()
+        assert select.select([waiting], [], [], 0)[0] == []
+        other.feed(b"RPUSH q a\r\n")
+        assert select.select([waiting], [], [], 0)[0] == [waiting]
+        waiting.poll()
+        assert select.select([waiting], [], [], 0)[0] == []
+        assert waiting.take_output() == b"*2\r\n$1\r\nq\r\n$1\r\na\r\n+PONG\r\n"
+
+
+def test_messages_come_by_polling(engine):
+    with engine.session() as listener:
+        listener.feed(b"SUBSCRIBE news\r\n")
+        listener.take_output()
+        descriptor = listener.fileno()
+        engine.execute("PUBLISH", "news", "hello")
+        assert select.select([descriptor], [], [], 0)[0] == [descriptor]
+        listener.poll()
+        assert listener.take_output() == b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n"

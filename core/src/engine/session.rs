@@ -188,6 +188,13 @@ impl Session {
         }
     }
 
+    /// For how long a host may sleep that has nothing else to do, before it calls
+    /// [`Session::handle_timeout`]: [`Session::poll_timeout`] seen from now.
+    pub fn time_left(&self) -> Option<Duration> {
+        let now_us = self.engine.inner.clock.now().mono_us;
+        self.poll_timeout().map(|at_us| Duration::from_micros(at_us.saturating_sub(now_us)))
+    }
+
     /// For how much longer the session may be silent, in milliseconds. One that listens may be so
     /// for ever.
     fn idle_left_ms(&self) -> Option<u64> {
