@@ -105,7 +105,9 @@ impl Options {
     /// are said.
     pub(crate) unsafe fn into_core(self, opened: &Arc<AtomicBool>) -> Outcome<EngineOptions> {
         let scheme = self.scheme()?;
-        let mut options = EngineOptions { seed: self.seed, scheme, ..EngineOptions::default() };
+        let rest = EngineOptions::default();
+        let secret = Some(secret()?);
+        let mut options = EngineOptions { seed: self.seed, scheme, secret, ..rest };
         if self.shards != 0 {
             if !self.shards.is_power_of_two() || self.shards > scheme.slots() {
                 let text = "shards is not a power of two from 1 to the number of slots";
@@ -163,4 +165,11 @@ impl Options {
             (false, Some(_)) => Err(Refusal::argument("the options give two clocks")),
         }
     }
+}
+/// What generated passwords are made from, which must not follow from a seed that somebody may know.
+fn secret() -> Outcome<[u8; 32]> {
+    let mut secret = [0; 32];
+    let text = "the system has no chance to make secrets from";
+    getrandom::fill(&mut secret).map_err(|_| Refusal::fixed(Status::IoErr, text))?;
+    Ok(secret)
 }

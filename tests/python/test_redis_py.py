@@ -180,7 +180,8 @@ def parameters(method):
 def test_parameters_have_redis_pys_names_and_order():
     redis = pytest.importorskip("redis")
     own = {
-        "close", "closed", "database", "execute", "maintain", "next_expiry_ms", "session",
+        "close", "closed", "database", "execute", "figures", "maintain", "next_expiry_ms",
+        "open_metrics", "session",
     }
     for name in dir(keyslot.Engine):
         if name.startswith("_") or name in own:

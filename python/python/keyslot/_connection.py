@@ -48,7 +48,7 @@ class ConnectionCommands(Executor):
 
     def client_info(self) -> dict[str, str | int]:
         """Return what the engine knows of this client."""
-        fields = _client_fields(text(self.execute("CLIENT", "INFO")).strip())
+        fields = client_fields(text(self.execute("CLIENT", "INFO")).strip())
         return {
             name: int(value) if name in _CLIENT_NUMBERS else value
             for name, value in fields.items()
@@ -65,7 +65,7 @@ class ConnectionCommands(Executor):
         if client_id:
             words += ["ID", *client_id]
         lines = text(self.execute(*words)).splitlines()
-        return [_client_fields(line) for line in lines]
+        return [client_fields(line) for line in lines]
 
     def client_no_evict(self, mode: str) -> bytes:
         """Let this client be spared when clients are evicted: ``on`` or ``off``."""
@@ -78,6 +78,7 @@ class ConnectionCommands(Executor):
         return reply
 
 
-def _client_fields(line: str) -> dict[str, str]:
+def client_fields(line: str) -> dict[str, str]:
+    """Read what CLIENT LIST says of a client."""
     pairs = (field.partition("=") for field in line.split(" ") if "=" in field)
     return {name: value for name, _, value in pairs}

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _keyslot
+from ._access import AccessCommands
 from ._bitmaps import BitmapCommands, HyperLogLogCommands
 from ._connection import ConnectionCommands
 from ._geo import GeoCommands
@@ -37,6 +38,7 @@ class Commands(
     KeyCommands,
     ConnectionCommands,
     ServerCommands,
+    AccessCommands,
 ):
     """The commands that are words and a conversion; the native classes have the others."""
 
@@ -49,7 +51,7 @@ class Engine(_keyslot.Engine, Commands):
     ``shards`` is the number of locks over the keyspace, a power of two; more let more threads work
     at once. ``databases`` is how many there are to ``select``. ``scheme`` says how keys map to
     slots: ``"redis"`` or ``"codis"``. ``seed`` decides what chance decides: engines with the same
-    seed, clock and input give the same output. ``clock`` is a ``ManualClock``, or ``None`` for the
+    seed, clock and input give the same output, but for passwords of ``acl_genpass``. ``clock`` is a ``ManualClock``, or ``None`` for the
     system's. ``settings`` are a mapping of what ``config_set`` takes, and of what may be chosen
     only here.
 
