@@ -69,21 +69,29 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Reads the filters of CLIENT LIST, where ID takes several values.
+    /// Reads the filters of CLIENT LIST, where ID takes several values. The names are looked at
+    /// before the values.
     pub(super) fn of_list(mut words: &[&[u8]], users: &Users) -> Result<Self, Error> {
-        let mut filter = Self::default();
+        let mut named = Vec::new();
         while let [name, rest @ ..] = words {
-            let [value, after @ ..] = rest else { return Err(Error::SYNTAX) };
+            let len = match name.eq_ignore_ascii_case(b"id") {
+                true => rest.iter().position(|word| is_name(word)).unwrap_or(rest.len()),
+                false => 1,
+            };
+            if !is_name(name) || rest.is_empty() {
+                return Err(Error::SYNTAX);
+            }
+            named.push((name, &rest[..len]));
+            words = &rest[len..];
+        }
+        let mut filter = Self::default();
+        for (name, values) in named {
             if name.eq_ignore_ascii_case(b"id") {
-                let len = rest.iter().position(|word| is_name(word)).unwrap_or(rest.len());
-                let ids = rest[..len].iter().map(|id| parse_i64(id).map(|id| id as u64));
-                let ids: Option<Vec<u64>> = ids.collect();
-                let ids = ids.filter(|ids| !ids.is_empty());
+                let ids = values.iter().map(|id| parse_i64(id).map(|id| id as u64));
+                let ids = ids.collect::<Option<Vec<u64>>>().filter(|ids| !ids.is_empty());
                 filter.ids = Some(ids.ok_or(Error::err("Invalid client ID"))?);
-                words = &rest[len..];
             } else {
-                filter.add(name, value, users)?;
-                words = after;
+                filter.add(name, values[0], users)?;
             }
         }
         Ok(filter)
