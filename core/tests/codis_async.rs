@@ -283,6 +283,20 @@ fn what_cannot_be_read_is_refused() {
 }
 
 #[test]
+fn wrappers_do_not_nest() {
+    let mut session = node().engine.session();
+    say(&mut session, "SET k v");
+    let deep = "SLOTSMGRT-EXEC-WRAPPER k ".repeat(20_000);
+    let refused = "*2\r\n:-1\r\n-ERR invalid command specified (SLOTSMGRT-EXEC-WRAPPER)";
+    says(&mut session, &format!("SLOTSMGRT-EXEC-WRAPPER k {}GET k", &deep[..50]), refused);
+    let words: Vec<&str> = deep.split_whitespace().chain(["GET", "k"]).collect();
+    let mut request = Vec::new();
+    keyslot::resp::encode_request(&words, &mut request);
+    session.feed(&request);
+    assert_eq!(heard(&mut session), format!("{refused}\r\n"));
+}
+
+#[test]
 fn pieces_are_answered_as_codis_answers_them() {
     let node = node();
     let ack = |number: &str, text: &str| {

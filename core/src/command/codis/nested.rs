@@ -8,8 +8,10 @@ use crate::command::table::{self, Command, Spec, flag, key_use};
 use crate::error::Error;
 use crate::keyspace::Key;
 
+const NAME: &str = "slotsmgrt-exec-wrapper";
+
 pub(super) const COMMANDS: &[Command] = &[Command {
-    name: "slotsmgrt-exec-wrapper",
+    name: NAME,
     summary: "Carries out a command unless its keys are not here, or are on their way and it writes.",
     complexity: "That of the command.",
     // A write to a key on its way is answered by the command itself.
@@ -35,7 +37,9 @@ fn keys_of_both(words: &[&[u8]]) -> Option<KeyPlaces> {
     let uses = key_use::RW | key_use::ACCESS;
     words.get(1)?;
     let inner = words.get(INNER..).filter(|inner| !inner.is_empty());
-    let spec = inner.and_then(|inner| table::lookup(inner).ok());
+    // One within one within one could be as deep as a request has words.
+    let is_plain = |spec: &&'static Spec| *spec.name != *NAME;
+    let spec = inner.and_then(|inner| table::lookup(inner).ok()).filter(is_plain);
     let places = spec.zip(inner).map(|(spec, inner)| spec.key_places(inner)).unwrap_or_default();
     let places = std::iter::once(1).chain(places.into_iter().map(|place| place + INNER));
     Some(places.map(|place| KeyPlace { place, uses }).collect())

@@ -15,6 +15,7 @@ use super::restore_async::{ACK, interrupted};
 use super::send::parse_place;
 use super::{ENTRY, check_scheme, refused};
 use crate::command::call::Call;
+use crate::command::environment::Environment;
 use crate::command::link::{Errand, Failure, Next, Scene, Stage};
 use crate::command::table::{Command, flag, key_use};
 use crate::error::Error;
@@ -222,16 +223,16 @@ fn send_some(call: &mut Call<'_, '_>, with_tag: bool) -> Outcome {
     let (db, env) = (call.client.db, call.env);
     let may_send = call.check_links();
     call.keys.with_slot(slot, |access| {
-        let mut first: Vec<(Box<[u8]>, usize)> = Vec::new();
+        let mut first: Vec<Box<[u8]>> = Vec::new();
         let mut pieces = 0;
         access.walk_slot(db, slot, 0, pieces_max, |record| {
             if pieces < pieces_max {
                 pieces += sending.pieces(record);
-                first.push((record.key().into(), pieces));
+                first.push(record.key().into());
             }
         });
         let mut names = BTreeSet::new();
-        for (name, _) in &first {
+        for name in &first {
             let key = access.keyspace().locate(db, name);
             gather(access, &key, with_tag, &mut names);
         }
@@ -337,21 +338,16 @@ impl Sending {
         }
     }
 
-    fn enter(&self, env: &crate::command::Environment, key: &Key<'_>) -> bool {
+    fn enter(&self, env: &Environment, key: &Key<'_>) -> bool {
         if self.with_tag { env.in_flight.enter_tag(key) } else { env.in_flight.enter(key) }
     }
 
-    fn leave(&self, env: &crate::command::Environment, key: &Key<'_>) {
+    fn leave(&self, env: &Environment, key: &Key<'_>) {
         if self.with_tag { env.in_flight.leave_tag(key) } else { env.in_flight.leave(key) }
     }
 
     /// Bars writing to all keys, or to none if a key is barred already. They are under lock.
-    fn take_off(
-        &self,
-        access: &mut Access<'_>,
-        env: &crate::command::Environment,
-        db: usize,
-    ) -> Outcome {
+    fn take_off(&self, access: &mut Access<'_>, env: &Environment, db: usize) -> Outcome {
         let keyspace = access.keyspace();
         let keys: Vec<Key<'_>> = self.keys.iter().map(|key| keyspace.locate(db, key)).collect();
         if keys.iter().any(|key| env.in_flight.may_hold(key)) {
@@ -363,7 +359,7 @@ impl Sending {
     }
 
     /// Lets the keys be written again.
-    fn land(&self, access: &mut Access<'_>, env: &crate::command::Environment, db: usize) {
+    fn land(&self, access: &mut Access<'_>, env: &Environment, db: usize) {
         for name in &self.keys {
             let key = access.keyspace().locate(db, name);
             access.with_slot(key.slot, |_| self.leave(env, &key));
