@@ -542,3 +542,24 @@ fn a_call_within_the_process_is_answered_as_before() {
     pair.source.call(&[b"SET", b"{t}a", b"1"], &mut builder);
     assert_eq!(pair.source.get(b"{t}a").unwrap().as_deref(), Some(&b"1"[..]));
 }
+
+/// A target that learnt from the store that a slot is its own began to send it on before it knew what
+/// was in it; when that failed its clients found the slot empty.
+#[test]
+fn a_slot_that_is_on_its_way_here_is_not_sent_on() {
+    let mut pair = Pair::new();
+    ask(&pair.source, "SET {t}a 1");
+    let mut migration = pair.migrate(&["{t}"]);
+    pair.decides = false;
+    pair.until(&mut migration, |event| matches!(event, MigrationEvent::Decide(_)));
+    pair.target.change_topology(|view| _ = view.assign(slot("{t}"), id(1))).unwrap();
+    let slots = SlotSet::from_iter([slot("{t}")]);
+    let refused = pair.target.migrate(Mode::Atomic, slots, id(0), MigrationLimits::default());
+    assert!(refused.is_err());
+    let mut session = pair.target.session();
+    assert_eq!(say(&mut session, "INCR {t}a"), "");
+    migration.handle_decision(slot("{t}"), Decision::Committed { epoch: 2 });
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    session.poll();
+    assert_eq!(session.take_output(), b":2\r\n");
+}

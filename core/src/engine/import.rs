@@ -144,6 +144,12 @@ impl Inner {
         Some(imports.answer(&header))
     }
 
+    /// Whether a slot is on its way here. This node may be its owner already, and not know what is in
+    /// it.
+    pub(super) fn is_arriving(&self, slot: u16) -> bool {
+        self.arrivals.imports.lock().by_slot.contains_key(&slot)
+    }
+
     fn note_import(&self, event: ImportEvent) {
         self.arrivals.events.lock().push_back(event);
     }
@@ -306,6 +312,11 @@ impl Inner {
         let Some(epoch) = number(&frame.payload) else { return };
         let Some(cluster) = &self.env.cluster else { return };
         if imports.find(&header).filter(is_prepared).is_none() {
+            // Before a crash of this node the slot was served already, if it is its own.
+            let is_forgotten = imports.find(&header).is_none() && imports.ended(&header).is_none();
+            if is_forgotten && cluster.view().topology.is_mine(header.slot) {
+                imports.end(header, Standing::Committed);
+            }
             return;
         }
         let (slot, staging) = (header.slot, self.staging());

@@ -72,6 +72,9 @@ impl Engine {
     ) -> Result<Migration, Error> {
         let cluster = self.inner.cluster()?;
         let source = check(&cluster.view().topology, &slots, target)?;
+        if let Some(slot) = slots.iter().find(|&slot| self.inner.is_arriving(slot)) {
+            return Err(elsewhere(slot));
+        }
         cluster.change_claims(|view| view.claim(&slots)).map_err(elsewhere)?;
         if self.inner.env.in_flight.any_in(&slots) {
             cluster.change_claims(|view| view.release(&slots));
