@@ -11,7 +11,7 @@ use crate::command::{
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key, Traffic};
 use crate::resp::ReplySink;
-use crate::time::Moment;
+use crate::time::{Moment, Stopwatch};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -37,8 +37,9 @@ impl Inner {
         requests: &[Words<'_>],
         out: &mut dyn ReplySink,
     ) -> usize {
-        let time = Moment::new(&*self.clock);
-        let mut round = self.round();
+        let stopwatch = Stopwatch::start(&*self.clock);
+        let time = stopwatch.moment();
+        let mut round = Round::new(stopwatch);
         let mut rest = requests;
         while !rest.is_empty() && !client.closing {
             client.keep_up(&self.env);
@@ -134,8 +135,9 @@ impl Inner {
         if words.is_empty() {
             return out.error(&Error::err("unknown command '', with args beginning with: "));
         }
-        let time = Moment::new(&*self.clock);
-        let mut round = self.round();
+        let stopwatch = Stopwatch::start(&*self.clock);
+        let time = stopwatch.moment();
+        let mut round = Round::new(stopwatch);
         client.keep_up(&self.env);
         self.run_alone(client, words, out, &time, &mut round);
         client.end_caching(words);

@@ -44,10 +44,9 @@ struct Timed<'a> {
 const WEIGHT: usize = 64;
 
 impl Inner {
-    /// Starts to measure.
-    #[inline]
+    /// Starts a round.
     pub(super) fn round<'a>(&self) -> Round<'a, '_> {
-        Round { stopwatch: Stopwatch::start(&*self.clock), commands: SmallVec::new() }
+        Round::new(Stopwatch::start(&*self.clock))
     }
 
     /// Ends a round: looks at the clock and shares out the time since the round before.
@@ -178,7 +177,13 @@ impl Inner {
     }
 }
 
-impl<'a> Round<'a, '_> {
+impl<'a, 'c> Round<'a, 'c> {
+    /// Starts a round with a stopwatch that runs.
+    #[inline]
+    pub(super) fn new(stopwatch: Stopwatch<'c>) -> Self {
+        Self { stopwatch, commands: SmallVec::new() }
+    }
+
     /// Whether no command ran since the last look at the clock.
     pub(super) fn is_empty(&self) -> bool {
         self.commands.is_empty()
