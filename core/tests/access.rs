@@ -543,3 +543,18 @@ fn clients_come_from_where_they_may() {
     session.set_peer("11.1.2.3:4000", "10.0.0.1:6379");
     assert_eq!(say(&mut session, "PING\r\n"), "+PONG ");
 }
+
+#[cfg(feature = "scripts")]
+#[test]
+fn a_script_may_what_its_session_may() {
+    let (engine, mut session) = with_user("~a* +eval +get");
+    let mut ask =
+        |words: &str| say(&mut session, &format!("EVAL \"return redis.call({words})\" 0\r\n"));
+    assert_eq!(ask("'get', 'a'"), "$-1 ");
+    let denied = ask("'get', 'b'");
+    assert!(denied.starts_with("-ERR ACL failure in script: No permissions to access a key"));
+    let denied = ask("'set', 'a', 'v'");
+    assert!(denied.contains("User u has no permissions to run the 'set' command"), "{denied}");
+    let log = say(&mut engine.session(), "ACL LOG\r\n");
+    assert!(log.contains("$6 reason $3 key $7 context $3 lua $6 object $1 b "), "{log}");
+}

@@ -65,6 +65,8 @@ pub(crate) struct ClientState {
     pub(crate) identity: Identity,
     /// Whether EXEC carries out the session's commands.
     pub(crate) is_in_exec: bool,
+    /// Whether a script gives the session's commands.
+    pub(crate) is_in_script: bool,
     /// Whether the session ends once its output is written.
     pub(crate) closing: bool,
     /// Whether memory is short, and no room could be made for the command that runs.
@@ -111,6 +113,7 @@ impl Default for ClientState {
             no_evict: false,
             identity: Identity::default(),
             is_in_exec: false,
+            is_in_script: false,
             closing: false,
             out_of_memory: false,
             transaction: None,
@@ -150,8 +153,9 @@ impl ClientState {
     pub(crate) fn of_script(client: &Self) -> Self {
         let Self { db, readonly, no_touch, .. } = *client;
         let (identity, card) = (client.identity.clone(), client.card.clone());
-        let tracking = client.tracking;
-        Self { id: client.id, db, readonly, no_touch, identity, tracking, card, ..Self::default() }
+        let (id, tracking, rest) = (client.id, client.tracking, Self::default());
+        let is_in_script = true;
+        Self { id, db, readonly, no_touch, identity, is_in_script, tracking, card, ..rest }
     }
 
     /// Notes that the session waits.

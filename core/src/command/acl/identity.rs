@@ -153,7 +153,11 @@ impl ClientState {
     }
 
     fn context(&self) -> Context {
-        if self.transaction.is_some() || self.is_in_exec { Context::Multi } else { Context::Top }
+        match () {
+            () if self.is_in_script => Context::Script,
+            () if self.is_in_exec || self.transaction.is_some() => Context::Multi,
+            () => Context::Top,
+        }
     }
 
     /// Lets a command pass that the session may give; notes it and makes the error if it may not.

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 pub(crate) enum Context {
     Top,
     Multi,
+    Script,
 }
 
 impl Context {
@@ -15,6 +16,7 @@ impl Context {
         match self {
             Self::Top => "toplevel",
             Self::Multi => "multi",
+            Self::Script => "lua",
         }
     }
 }
