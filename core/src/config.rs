@@ -236,6 +236,18 @@ impl Config {
         self.number(const { place("tracking-table-max-keys") }) as usize
     }
 
+    /// `busy-reply-threshold`: how long a script runs before others are told, in milliseconds.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn busy_reply_ms(&self) -> u64 {
+        self.number(const { place("busy-reply-threshold") }) as u64
+    }
+
+    /// `script-memory-limit`: what the interpreter may use, in bytes.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn script_memory_bytes(&self) -> usize {
+        self.number(const { place("script-memory-limit") }) as usize
+    }
+
     /// `hz`: how often a second a host should call for maintenance.
     pub(crate) fn hz(&self) -> u64 {
         self.number(const { place("hz") }) as u64

@@ -5,6 +5,8 @@
 use keyslot::cluster::{Node, NodeId, Topology};
 use keyslot::slot::SlotScheme;
 use keyslot::{Engine, EngineOptions, Session};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 
 fn ask(session: &mut Session, words: &[&str]) -> String {
     let mut input = format!("*{}\r\n", words.len());
@@ -247,4 +249,102 @@ fn in_a_cluster_keys_are_judged_one_command_at_a_time() {
         said.starts_with("-ERR Script attempted to access keys that do not hash to the same slot "),
         "{said}"
     );
+}
+
+const SLOW: &str =
+    "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+
+fn engine_with(settings: &[(&str, &str)]) -> Engine {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let settings = settings.iter().map(owned).collect();
+    Engine::new(EngineOptions { settings, ..EngineOptions::default() })
+}
+
+/// Runs a script that does not end by itself on another thread, and tells what it answers once
+/// another session has killed it.
+fn killed(script: &'static str) -> String {
+    let engine = engine_with(&[("busy-reply-threshold", "1")]);
+    let (said, answer) = mpsc::channel();
+    let runner = engine.clone();
+    let thread = thread::spawn(move || said.send(eval(&mut runner.session(), script)));
+    let mut session = engine.session();
+    let busy = format!("-BUSY {SLOW} ");
+    while ask(&mut session, &["GET", "k"]) != busy {}
+    assert!(engine.get(b"k").is_err_and(|error| error.to_string() == format!("BUSY {SLOW}")));
+    assert_eq!(ask(&mut session, &["MULTI"]), "+OK ");
+    assert_eq!(ask(&mut session, &["DBSIZE"]), busy);
+    ask(&mut session, &["DISCARD"]);
+    assert_eq!(ask(&mut session, &["SCRIPT", "KILL"]), "+OK ");
+    let answer = answer.recv().expect("the script ends");
+    thread.join().expect("the thread ends").expect("the answer was awaited");
+    assert_eq!(ask(&mut session, &["GET", "k"]), "$-1 ");
+    assert!(ask(&mut session, &["SCRIPT", "KILL"]).starts_with("-NOTBUSY "));
+    answer
+}
+
+#[test]
+fn a_script_that_does_not_end_can_be_killed_and_cannot_help_it() {
+    let expected = "-ERR Script killed by user with SCRIPT KILL... script: ";
+    for script in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "while true do xpcall(function() while true do end end, function() end) end",
+        "local co = coroutine.wrap(function() while true do end end) while true do pcall(co) end",
+        "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+        "while true do load(function() while true do end end) end",
+    ] {
+        let said = killed(script);
+        assert!(said.starts_with(expected), "{script}: {said}");
+        assert!(said.ends_with(", on @user_script:1. "), "{script}: {said}");
+    }
+}
+
+#[test]
+fn a_host_with_one_thread_serves_others_within_its_callback() {
+    let engine = engine_with(&[("busy-reply-threshold", "0")]);
+    let other = Mutex::new((engine.session(), Vec::new()));
+    let other = Arc::new(other);
+    let served = other.clone();
+    engine.set_slow_script_callback(Arc::new(move || {
+        let (session, said) = &mut *served.lock().expect("one thread");
+        for words in [&["SET", "k", "v"][..], &["SCRIPT", "KILL"]] {
+            said.push(ask(session, words));
+        }
+    }));
+    let said = eval(&mut engine.session(), "while true do end");
+    assert!(said.starts_with("-ERR Script killed by user"), "{said}");
+    let (session, said) = &mut *other.lock().expect("one thread");
+    assert_eq!(*said, [format!("-BUSY {SLOW} "), "+OK ".to_owned()]);
+    assert_eq!(ask(session, &["GET", "k"]), "$-1 ");
+}
+
+#[test]
+fn a_script_that_has_written_cannot_be_killed() {
+    let engine = engine_with(&[("busy-reply-threshold", "0")]);
+    let other = Arc::new(Mutex::new((engine.session(), String::new())));
+    let served = other.clone();
+    engine.set_slow_script_callback(Arc::new(move || {
+        let (session, said) = &mut *served.lock().expect("one thread");
+        *said = ask(session, &["SCRIPT", "KILL"]);
+    }));
+    let script = "redis.call('SET', 'k', 'v') for i = 1, 1e6 do end return 1";
+    assert_eq!(eval(&mut engine.session(), script), ":1 ");
+    let said = &other.lock().expect("one thread").1;
+    assert!(said.starts_with("-UNKILLABLE Sorry the script already executed write"), "{said}");
+}
+
+#[test]
+fn memory_of_scripts_is_limited_and_the_engine_goes_on() {
+    let engine = engine_with(&[("script-memory-limit", "2mb")]);
+    let mut session = engine.session();
+    for script in [
+        "local t = {} while true do t[#t + 1] = string.rep('x', 1000) .. #t end",
+        "return string.rep('x', 1e8)",
+        "local s = 'x' while true do s = s .. s end",
+        "local t = {} for i = 1, 1e8 do t[i] = i end",
+    ] {
+        let said = eval(&mut session, script);
+        assert!(said.contains("not enough memory"), "{script}: {said}");
+        assert_eq!(eval(&mut session, "return #string.rep('x', 1e5)"), ":100000 ");
+    }
 }

@@ -272,7 +272,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     number("hot-key-sampling", 0, 0, 1 << 20, "")
         .engine("One in how many accesses is sampled for MEMORY HOTKEYS; 0 for none."),
     number("busy-reply-threshold", 5000, 0, LONG, "ms").alias_of("lua-time-limit")
-        .kept("How long a script runs before others are told BUSY."),
+        .engine("How long a script runs before others are told BUSY."),
+    memory("script-memory-limit", 256 * MB, MB, LONG as u64)
+        .engine("Memory that scripts may use; one that wants more fails."),
     choice("sanitize-dump-payload", "no", SANITIZE)
         .kept("Payloads are always checked in full here."),
     // The cluster.

@@ -46,7 +46,8 @@ impl Inner {
             let mut specs: SmallVec<[&'static Spec; BATCH]> = SmallVec::new();
             let mut keys: SmallVec<[Key<'_>; BATCH]> = SmallVec::new();
             let names = self.env.names(client);
-            let is_plain = client.is_plain() && !self.env.pause.is_set();
+            let is_plain =
+                client.is_plain() && !self.env.pause.is_set() && self.env.scripting.is_idle();
             let batch_len = if is_plain { BATCH } else { 0 };
             for words in rest.iter().take(batch_len) {
                 let Ok(spec) = names.lookup(words) else { break };
@@ -153,7 +154,8 @@ impl Inner {
         round: &mut Round<'a, '_>,
     ) {
         let spec = self.env.names(client).lookup(words);
-        let spec = match spec.and_then(|spec| self.admit(client, spec, words, time)) {
+        let spec = spec.and_then(|spec| self.admit(client, spec, words, time));
+        let spec = match spec.and_then(|spec| self.pass_script(client, spec, words)) {
             Ok(spec) => spec,
             Err(error) => return self.refuse(client, words, error, out, time),
         };
@@ -254,6 +256,22 @@ impl Inner {
         client.permit(&self.env, spec, words, || time.unix_ms())?;
         if client.only_listens() && !is_for_listeners(spec) {
             return Err(listens_only(spec));
+        }
+        Ok(spec)
+    }
+
+    /// Lets a command pass once no script runs. While one is slow only those pass that Redis lets,
+    /// and that want no lock: the script holds all of them.
+    #[inline]
+    fn pass_script(
+        &self,
+        client: &ClientState,
+        spec: &'static Spec,
+        words: Words<'_>,
+    ) -> Result<&'static Spec, Error> {
+        let wants_locks = || client.watch.is_some() || !spec.key_places(words).is_empty();
+        if !self.env.scripting.is_idle() && (spec.flags & flag::ALLOW_BUSY == 0 || wants_locks()) {
+            self.env.scripting.pass()?;
         }
         Ok(spec)
     }

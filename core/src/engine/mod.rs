@@ -28,7 +28,8 @@ pub use session::Session;
 
 use crate::cluster::{Cluster, Topology, TopologyStore};
 use crate::command::{
-    AclStore, AuditSink, ClientState, Counter, Environment, HostFigures, Names, Users, policy,
+    AclStore, AuditSink, ClientState, Counter, Environment, HostFigures, Names, Users, Waker,
+    policy,
 };
 use crate::config::{Authority, Config};
 use crate::error::Error;
@@ -238,6 +239,14 @@ impl Engine {
         self.inner.retire(&mut client);
     }
 
+    /// Says whom to call, again and again, while a script runs for longer than
+    /// `busy-reply-threshold`. A host that serves all sessions on the thread that runs the script can
+    /// serve the others within that call: they are answered `BUSY`, and SCRIPT KILL ends the script.
+    /// It must close no session meanwhile. A host with a thread for each session needs none of this.
+    pub fn set_slow_script_callback(&self, callback: Arc<dyn Fn() + Send + Sync>) {
+        self.inner.env.scripting.set_host(Waker(callback));
+    }
+
     /// Does work that is due: deletes up to `budget` expired keys and fields, evicts keys if more
     /// memory is used than `maxmemory` allows, and frees about as much of what waits to be freed. Returns whether there is more to do at once. A host calls
     /// this from time to time, ten times a second say; a budget of 1,000 takes well under a
@@ -248,6 +257,9 @@ impl Engine {
     /// look-ups quicker; a host may do it when it has loaded much, or leave it to the system, which
     /// gets there by itself in minutes.
     pub fn maintain(&self, budget: usize) -> bool {
+        if !self.inner.env.scripting.is_idle() {
+            return false;
+        }
         let now_ms = self.inner.clock.unix_ms();
         self.inner.env.evict_clients();
         self.inner.env.sample_rates(now_ms);

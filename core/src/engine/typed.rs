@@ -159,6 +159,7 @@ impl Engine {
         work: impl FnOnce(&mut Access<'_>, &Key<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let inner = &*self.inner;
+        inner.env.scripting.pass()?;
         let time = Moment::new(&*inner.clock);
         let is_timed = inner.env.stats.commands.count_quick(spec);
         let stopwatch = is_timed.then(|| Stopwatch::start(&*inner.clock));

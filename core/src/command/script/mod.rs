@@ -4,9 +4,12 @@
 mod entries;
 
 use super::call::Call;
-use crate::error::Error;
-use parking_lot::{Mutex, MutexGuard};
+use super::mailbox::Waker;
+use crate::error::{Error, ErrorKind};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::time::Duration;
 
 pub(super) use entries::COMMANDS;
 
@@ -24,8 +27,6 @@ pub(crate) enum ScriptRequest {
     Flush,
     /// Tell the text of a script.
     Show,
-    /// End the script that runs.
-    Kill,
 }
 
 /// How much there is of what, for INFO.
@@ -47,18 +48,136 @@ pub(crate) trait Interpreter: Debug + Send + Sync {
     fn figures(&self) -> ScriptFigures;
 }
 
-/// The interpreter, if the engine was built with one, and whose turn it is.
+/// How far the script is that runs.
+mod phase {
+    pub(super) const IDLE: u8 = 0;
+    pub(super) const RUNNING: u8 = 1;
+    /// It runs for so long that others are told.
+    pub(super) const SLOW: u8 = 2;
+}
+
+/// How long who waits for a script to end sleeps before it looks whether the script is slow.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+const BUSY: Error = Error::fixed(
+    ErrorKind::Busy,
+    "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+);
+const NOT_BUSY: Error =
+    Error::fixed(ErrorKind::Foreign, "NOTBUSY No scripts in execution right now.");
+const UNKILLABLE: Error = Error::fixed(
+    ErrorKind::Foreign,
+    "UNKILLABLE Sorry the script already executed write commands against the dataset. You can \
+     either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE \
+     command.",
+);
+
+/// The interpreter, if the engine was built with one, whose turn it is, and how far the script is
+/// that runs.
 #[derive(Debug, Default)]
 pub(crate) struct Scripting {
     pub(crate) interpreter: Option<Box<dyn Interpreter>>,
     turn: Mutex<()>,
+    phase: AtomicU8,
+    /// Whether the script shall end, and whether it has written.
+    killed: AtomicBool,
+    wrote: AtomicBool,
+    /// Those who wait for the script to end.
+    waiting: Mutex<()>,
+    ended: Condvar,
+    /// Called while a script is slow.
+    host: Mutex<Option<Waker>>,
+}
+
+/// The turn at scripts. Others may go on when it is dropped.
+pub(crate) struct Turn<'s> {
+    scripting: &'s Scripting,
+    _guard: MutexGuard<'s, ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.scripting.phase.store(phase::IDLE, Relaxed);
+        let _waiting = self.scripting.waiting.lock();
+        self.scripting.ended.notify_all();
+    }
 }
 
 impl Scripting {
     /// Waits until no other thread runs a script. To be called before any shard is locked: a script
     /// may want all of them.
-    pub(crate) fn take_turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock()
+    pub(crate) fn take_turn(&self) -> Turn<'_> {
+        let guard = self.turn.lock();
+        self.killed.store(false, Relaxed);
+        self.wrote.store(false, Relaxed);
+        self.phase.store(phase::RUNNING, Relaxed);
+        Turn { scripting: self, _guard: guard }
+    }
+
+    /// Whether no script runs.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase.load(Relaxed) == phase::IDLE
+    }
+
+    /// Lets a command pass that would lock shards, once no script runs.
+    ///
+    /// # Errors
+    /// `BUSY` if the script that runs is slow.
+    #[inline]
+    pub(crate) fn pass(&self) -> Result<(), Error> {
+        if self.is_idle() { Ok(()) } else { self.wait_for_end() }
+    }
+
+    #[cold]
+    fn wait_for_end(&self) -> Result<(), Error> {
+        let mut waiting = self.waiting.lock();
+        loop {
+            match self.phase.load(Relaxed) {
+                phase::IDLE => return Ok(()),
+                phase::SLOW => return Err(BUSY),
+                _ => _ = self.ended.wait_for(&mut waiting, LOOK_EVERY),
+            }
+        }
+    }
+
+    /// Notes that the script writes, which no kill can undo.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn note_write(&self) {
+        self.wrote.store(true, Relaxed);
+    }
+
+    /// Notes that the script is slow, and lets the host serve others.
+    #[cfg(feature = "scripts")]
+    #[cold]
+    pub(crate) fn note_slow(&self) {
+        self.phase.store(phase::SLOW, Relaxed);
+        let host = self.host.lock().clone();
+        if let Some(Waker(serve)) = host {
+            serve();
+        }
+    }
+
+    /// Whether the script shall end.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
+    }
+
+    /// Says whom to call while a script is slow.
+    pub(crate) fn set_host(&self, host: Waker) {
+        *self.host.lock() = Some(host);
+    }
+
+    fn kill(&self) -> Result<(), Error> {
+        if self.is_idle() {
+            return Err(NOT_BUSY);
+        }
+        if self.wrote.load(Relaxed) {
+            return Err(UNKILLABLE);
+        }
+        self.killed.store(true, Relaxed);
+        Ok(())
     }
 
     /// How much there is of what.
@@ -95,7 +214,9 @@ fn show(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    ask(ScriptRequest::Kill, call)
+    call.env.scripting.kill()?;
+    call.out.ok();
+    Ok(())
 }
 
 /// SYNC and ASYNC are the same: scripts are small.

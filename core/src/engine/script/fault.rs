@@ -15,6 +15,8 @@ pub(super) enum Fault {
     Reply { text: Vec<u8>, counted: bool },
     /// A string.
     Text(Vec<u8>),
+    /// The end of the script, which it cannot catch, and where it was.
+    End { source: String, line: i64 },
 }
 
 impl fmt::Display for Fault {
@@ -23,6 +25,7 @@ impl fmt::Display for Fault {
             Self::Reply { text, .. } | Self::Text(text) => {
                 f.write_str(&String::from_utf8_lossy(text))
             }
+            Self::End { .. } => f.write_str("the script was ended"),
         }
     }
 }
@@ -60,6 +63,7 @@ impl Fault {
                 Ok(Value::Table(table))
             }
             Self::Text(text) => Ok(Value::String(lua.create_string(text)?)),
+            Self::End { .. } => Err(self.clone().raised()),
         }
     }
 }
@@ -74,7 +78,10 @@ pub(super) fn error_table(lua: &Lua, text: &[u8]) -> Result<Table, Error> {
 /// Whether an error value ends the script: one of the interpreter itself, which no script may catch.
 pub(super) fn ends(_: &Lua, problem: Value) -> Result<bool, Error> {
     let Value::Error(error) = problem else { return Ok(false) };
-    Ok(Fault::of(&error).is_none() && !is_out_of_memory(&error))
+    Ok(match Fault::of(&error) {
+        Some(fault) => matches!(fault, Fault::End { .. }),
+        None => !is_out_of_memory(&error),
+    })
 }
 
 /// Makes of an error value what a script sees of it. What ends the script is raised again.
@@ -104,9 +111,19 @@ struct Position {
     line: Option<usize>,
 }
 
-/// The innermost function that is a script's own. Natives and wrappers are passed over.
-fn position(lua: &Lua) -> Option<Position> {
-    for level in 1.. {
+/// The end of the script, wherever it is.
+pub(super) fn end(lua: &Lua) -> Error {
+    let (source, line) = match position(lua, 0) {
+        Some(at) => (at.source, at.line.map_or(-1, |line| line as i64)),
+        None => (String::new(), -1),
+    };
+    Fault::End { source, line }.raised()
+}
+
+/// The innermost function that is a script's own, from a level on. Natives and wrappers are passed
+/// over.
+fn position(lua: &Lua, first: usize) -> Option<Position> {
+    for level in first.. {
         let found = lua.inspect_stack(level, |frame| {
             let source = frame.source();
             let name = source.source.unwrap_or_default();
@@ -127,7 +144,7 @@ fn position(lua: &Lua) -> Option<Position> {
 /// Makes the table that is answered of an error that no script caught: its text, and where it was
 /// raised.
 pub(super) fn report(lua: &Lua, problem: Value) -> Result<Value, Error> {
-    let at = position(lua);
+    let at = position(lua, 1);
     let table = match problem {
         Value::Table(table) => table,
         Value::String(text) => {

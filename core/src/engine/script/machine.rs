@@ -2,9 +2,13 @@
 
 use super::fault::{self, PRELUDE};
 use super::random::Random;
+use super::run::RUN;
 use super::source::{Source, SourceError};
 use super::{library, redis_table};
-use mlua::{ChunkMode, Error, Function, Lua, LuaOptions, RegistryKey, StdLib, Table, Value};
+use mlua::{
+    ChunkMode, Error, Function, HookTriggers, Lua, LuaOptions, RegistryKey, StdLib, Table, Value,
+    VmState,
+};
 use std::collections::HashMap;
 
 /// A digest as SCRIPT LOAD tells it.
@@ -38,6 +42,8 @@ impl Machine {
     pub(super) fn new() -> Result<Self, Error> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        let every = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
+        lua.set_global_hook(every, |lua, _| look_up(lua))?;
         let random = Random::default();
         let null = Value::LightUserData(mlua::LightUserData(std::ptr::null_mut()));
         let natives = lua.create_table()?;
@@ -117,6 +123,16 @@ impl Machine {
         }
     }
 
+    /// Collects garbage if a script has left more than half of what it may use, and undoes what it
+    /// told the collector.
+    pub(super) fn tidy(&self, limit: usize) {
+        if self.lua.used_memory() > limit / 2 {
+            self.lua.gc_restart();
+            // What cannot be collected now is met again after the next script.
+            let _ = self.lua.gc_collect();
+        }
+    }
+
     fn list(&self, words: &[&[u8]]) -> Result<Table, Error> {
         let list = self.lua.create_table_with_capacity(words.len(), 0)?;
         for (place, word) in words.iter().enumerate() {
@@ -124,4 +140,18 @@ impl Machine {
         }
         Ok(list)
     }
+}
+
+/// How many instructions a script carries out before it looks up.
+const INSTRUCTIONS: u32 = 100_000;
+
+/// Looks whether the script is slow, or shall end.
+fn look_up(lua: &Lua) -> Result<VmState, Error> {
+    if RUN.is_set() && RUN.with(|run| run.is_slow()) {
+        RUN.with(|run| run.note_slow());
+        if RUN.with(|run| run.is_killed()) {
+            return Err(fault::end(lua));
+        }
+    }
+    Ok(VmState::Continue)
 }

@@ -37,9 +37,6 @@ use source::flag;
 use std::fmt;
 
 const NO_SCRIPT: Error = Error::fixed(ErrorKind::NoScript, "No matching script. Please use EVAL.");
-const NOT_BUSY: Error =
-    Error::fixed(ErrorKind::Foreign, "NOTBUSY No scripts in execution right now.");
-
 /// The scripts of an engine. The interpreter is made when it is first needed.
 #[derive(Default)]
 pub(super) struct Scripts {
@@ -63,7 +60,6 @@ impl Interpreter for Scripts {
             ScriptRequest::Exists => self.exists(call),
             ScriptRequest::Flush => self.flush(call),
             ScriptRequest::Show => self.show(call),
-            ScriptRequest::Kill => return Err(NOT_BUSY),
         };
         self.note_figures();
         result
@@ -204,15 +200,21 @@ fn run(
         asking: false,
         slot: call.located.first().map(|key| key.slot),
         commands: 0,
+        began_us: call.time.current_us(),
         text: Vec::new(),
         ends: Vec::new(),
         out: Encoder::new(Protocol::Resp2),
     };
+    let limit = call.env.config.script_memory_bytes();
+    machine.lua.set_memory_limit(limit).map_err(|error| internal(&error))?;
     let outcome = RUN.set(&mut running, || machine.run(script, keys, arguments));
     let (protocol, commands) = (running.client.protocol, running.commands);
     call.env.stats.add(&[(Counter::Commands, commands as u64)]);
+    machine.tidy(limit);
     answer(outcome, &String::from_utf8_lossy(&digest), protocol, call)
 }
+
+const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 
 /// Answers how a run ended.
 fn answer(
@@ -235,8 +237,11 @@ fn answer(
             Ok(())
         }
         Err(error) => Err(match Fault::of(&error) {
-            Some(fault) => Error::new(ErrorKind::Err, fault.to_string()),
-            None => internal(&error),
+            Some(Fault::End { source, line }) => {
+                let text = format!("{KILLED} script: {name}, on {source}:{line}.");
+                Error::new(ErrorKind::Err, text)
+            }
+            _ => internal(&error),
         }),
     }
 }

@@ -35,6 +35,12 @@ pub(super) trait Run {
     fn set_protocol(&mut self, protocol: Protocol);
     /// Whether the session's user may give the command that the words make; none if they make none.
     fn is_permitted(&self) -> Option<bool>;
+    /// Whether the script runs for longer than others shall wait for it.
+    fn is_slow(&self) -> bool;
+    /// Lets others know that it does.
+    fn note_slow(&self);
+    /// Whether the script shall end.
+    fn is_killed(&self) -> bool;
 }
 
 scoped_thread_local!(pub(super) static mut RUN: for<'a> &'a mut (dyn Run + 'a));
@@ -73,6 +79,8 @@ pub(super) struct Running<'r, 'k> {
     pub(super) slot: Option<u16>,
     /// How many commands were carried out.
     pub(super) commands: usize,
+    /// When the script began, in microseconds on the monotonic scale.
+    pub(super) began_us: u64,
     pub(super) text: Vec<u8>,
     pub(super) ends: Vec<usize>,
     pub(super) out: Encoder,
@@ -132,6 +140,19 @@ impl Run for Running<'_, '_> {
         let spec = self.env.names(&self.client).find(&words)?;
         Some(self.client.identity.check(spec, &words).is_ok())
     }
+
+    fn is_slow(&self) -> bool {
+        let us = self.time.current_us().saturating_sub(self.began_us);
+        us / 1000 >= self.env.config.busy_reply_ms()
+    }
+
+    fn note_slow(&self) {
+        self.env.scripting.note_slow();
+    }
+
+    fn is_killed(&self) -> bool {
+        self.env.scripting.is_killed()
+    }
 }
 
 impl Running<'_, '_> {
@@ -149,6 +170,9 @@ impl Running<'_, '_> {
             places.iter().map(|&place| keyspace.locate(db, words[place])).collect();
         self.route(spec, &located)?;
         self.commands += 1;
+        if spec.flags & flag::WRITE != 0 {
+            self.env.scripting.note_write();
+        }
         let (keys, client, env) = (&mut *self.keys, &mut self.client, self.env);
         let (out, time) = (&mut self.out, self.time);
         let outcome = execute::act(&mut Call {
