@@ -103,6 +103,28 @@ fn a_transaction_is_refused_when_it_queues_and_when_it_begins() {
     assert_eq!(said, format!("+OK {OOM}{aborted}"));
 }
 
+#[cfg(feature = "scripts")]
+#[test]
+fn a_script_is_refused_where_it_begins_to_write() {
+    let (engine, _) = engine("noeviction", 16);
+    let mut session = engine.session();
+    say(&mut session, "SET k v\r\n");
+    engine.config_set("maxmemory", "1").unwrap();
+    let said = say(&mut session, "EVAL \"return redis.call('get','k')\" 1 k\r\n");
+    assert_eq!(said, "$1 v ");
+    let said = say(&mut session, "EVAL \"return redis.call('set','k','w')\" 1 k\r\n");
+    assert!(said.starts_with(OOM.trim_end()), "{said}");
+    // After a first change it may come to its end.
+    let input = "EVAL \"redis.call('del','k') return redis.call('set','k','w')\" 1 k\r\n";
+    assert_eq!(say(&mut session, input), "+OK ");
+    let flagged =
+        |flags: &str| format!("EVAL \"#!lua{flags}\\nreturn redis.call('set','k','x')\" 1 k\r\n");
+    let refused = "-OOM allow-oom flag is not set on the script, can not run it when used memory > \
+                   'maxmemory' ";
+    assert_eq!(say(&mut session, &flagged("")), refused);
+    assert_eq!(say(&mut session, &flagged(" flags=allow-oom")), "+OK ");
+}
+
 #[test]
 fn memory_stays_below_the_limit_whatever_the_policy() {
     for policy in [

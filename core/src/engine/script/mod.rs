@@ -37,6 +37,11 @@ use source::flag;
 use std::fmt;
 
 const NO_SCRIPT: Error = Error::fixed(ErrorKind::NoScript, "No matching script. Please use EVAL.");
+const OUT_OF_MEMORY_WITHOUT_FLAG: Error = Error::fixed(
+    ErrorKind::Oom,
+    "allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+);
+
 /// The scripts of an engine. The interpreter is made when it is first needed.
 #[derive(Default)]
 pub(super) struct Scripts {
@@ -187,9 +192,13 @@ fn run(
     let rights = Rights {
         read_only: only_reads || script.flags & flag::NO_WRITES != 0,
         cross_slot: is_plain || script.flags & flag::ALLOW_CROSS_SLOT != 0,
+        is_starved: call.client.out_of_memory && script.flags & flag::ALLOW_OOM == 0,
     };
     if script.flags & flag::NO_CLUSTER != 0 && call.env.cluster.is_some() {
         return Err(Error::err("Can not run script on cluster, 'no-cluster' flag is set."));
+    }
+    if rights.is_starved && !is_plain && !rights.read_only {
+        return Err(OUT_OF_MEMORY_WITHOUT_FLAG);
     }
     let mut running = Running {
         client: ClientState::of_script(call.client),

@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use crate::command::table::{Spec, flag};
 use crate::command::{Call, ClientState, Environment, Sample};
+use crate::engine::eviction::OUT_OF_MEMORY;
 use crate::engine::timing::Outcome;
 use crate::engine::{execute, route};
 use crate::error::{Error, ErrorKind};
@@ -63,6 +64,8 @@ pub(super) struct Rights {
     pub(super) read_only: bool,
     /// Its keys may be in several slots.
     pub(super) cross_slot: bool,
+    /// Memory is short, so that it must not begin to write what may need some.
+    pub(super) is_starved: bool,
 }
 
 /// A run.
@@ -160,6 +163,10 @@ impl Running<'_, '_> {
     /// end, but for messages, which keep their order.
     fn carry_out(&mut self, words: &[&[u8]]) -> Result<(), Fault> {
         let spec = self.admit(words)?;
+        if spec.flags & flag::WRITE != 0 {
+            // What has begun may come to its end.
+            self.rights.is_starved = false;
+        }
         let keyspace = self.keys.keyspace();
         let places = match spec.single_key() {
             Some(place) => SmallVec::from_slice(&[place]),
@@ -211,6 +218,9 @@ impl Running<'_, '_> {
         }
         if self.rights.read_only && spec.flags & flag::WRITE != 0 {
             return Err(self.refuse("Write commands are not allowed from read-only scripts."));
+        }
+        if self.rights.is_starved && spec.flags & flag::DENYOOM != 0 {
+            return Err(self.refuse_with(&OUT_OF_MEMORY));
         }
         Ok(spec)
     }
