@@ -33,8 +33,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("used_cpu_sys_main_thread", "there is none"),
     ("used_cpu_user_main_thread", "there is none"),
     ("expired_stale_perc", "expiry is exact, nothing is estimated"),
-    ("total_eviction_exceeded_time", "nothing is measured of it yet"),
-    ("current_eviction_exceeded_time", "nothing is measured of it yet"),
     ("total_writes_processed", "the host writes"),
     ("reply_buffer_shrinks", "buffers are not resized by and by"),
     ("reply_buffer_expands", "buffers are not resized by and by"),
