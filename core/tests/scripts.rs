@@ -348,3 +348,17 @@ fn memory_of_scripts_is_limited_and_the_engine_goes_on() {
         assert_eq!(eval(&mut session, "return #string.rep('x', 1e5)"), ":100000 ");
     }
 }
+
+#[test]
+fn a_monitor_sees_a_script_and_then_what_it_does() {
+    let engine = Engine::default();
+    let (mut monitor, mut session) = (engine.session(), engine.session());
+    session.set_peer("127.0.0.1:5000", "127.0.0.1:6379");
+    ask(&mut monitor, &["MONITOR"]);
+    eval(&mut session, "return redis.call('SET', 'k', 'v')");
+    monitor.poll();
+    let shown = String::from_utf8_lossy(&monitor.take_output()).into_owned();
+    let shown: Vec<&str> = shown.lines().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
+    let first = "[0 127.0.0.1:5000] \"EVAL\" \"return redis.call('SET', 'k', 'v')\" \"0\"";
+    assert_eq!(shown, [first, "[0 lua] \"SET\" \"k\" \"v\""]);
+}

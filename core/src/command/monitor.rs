@@ -113,6 +113,9 @@ fn line(words: &[&[u8]], client: &ClientState, now_ms: u64) -> Vec<u8> {
 
 /// Where a command comes from.
 fn source(client: &ClientState) -> String {
+    if client.is_in_script {
+        return "lua".to_owned();
+    }
     let labels = client.card.as_ref().map(|card| card.labels().clone());
     let labels = labels.unwrap_or_default();
     match labels.peer.strip_suffix(":0") {
