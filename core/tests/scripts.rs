@@ -265,11 +265,15 @@ fn engine_with(settings: &[(&str, &str)]) -> Engine {
 fn killed(script: &'static str) -> String {
     let engine = engine_with(&[("busy-reply-threshold", "1")]);
     let (said, answer) = mpsc::channel();
+    let (slow, is_slow) = mpsc::channel();
+    engine.set_slow_script_callback(Arc::new(move || _ = slow.send(())));
     let runner = engine.clone();
     let thread = thread::spawn(move || said.send(eval(&mut runner.session(), script)));
     let mut session = engine.session();
     let busy = format!("-BUSY {SLOW} ");
-    while ask(&mut session, &["GET", "k"]) != busy {}
+    // A call that comes in at the moment at which the script begins would wait for its end.
+    is_slow.recv().expect("the script becomes slow");
+    assert_eq!(ask(&mut session, &["GET", "k"]), busy);
     assert!(engine.get(b"k").is_err_and(|error| error.to_string() == format!("BUSY {SLOW}")));
     assert_eq!(ask(&mut session, &["MULTI"]), "+OK ");
     assert_eq!(ask(&mut session, &["DBSIZE"]), busy);
