@@ -129,14 +129,30 @@ fn send_some(call: &mut Call<'_, '_>, with_tag: bool) -> Outcome {
     Ok(())
 }
 
-fn write_slot_reply(out: &mut dyn ReplySink, moved: usize, left: usize) {
+pub(super) fn write_slot_reply(out: &mut dyn ReplySink, moved: usize, left: usize) {
     out.array(2);
     out.integer(moved as i64);
     out.integer(left as i64);
 }
 
+/// Tells how many keys moved and, of a slot, how many are left; or why none did.
+pub(super) fn write_outcome(
+    out: &mut dyn ReplySink,
+    fault: Option<Error>,
+    slot: Option<u16>,
+    moved: usize,
+    left: usize,
+) -> Outcome {
+    match (fault, slot) {
+        (Some(fault), _) => return Err(fault),
+        (None, Some(_)) => write_slot_reply(out, moved, left),
+        (None, None) => out.integer(moved as i64),
+    }
+    Ok(())
+}
+
 /// The names of a key and, if asked for, of all keys of its tag; none if there are none.
-fn gather(access: &mut Access<'_>, key: &Key<'_>, with_tag: bool) -> Vec<Box<[u8]>> {
+pub(super) fn gather(access: &mut Access<'_>, key: &Key<'_>, with_tag: bool) -> Vec<Box<[u8]>> {
     let mut keys: Vec<Box<[u8]>> = Vec::new();
     if with_tag {
         access.walk_tag(key, |record| keys.push(record.key().into()));
@@ -356,11 +372,6 @@ impl Errand for Send {
     }
 
     fn write_reply(&mut self, out: &mut dyn ReplySink) -> Outcome {
-        match (self.fault.take(), self.slot) {
-            (Some(fault), _) => return Err(fault),
-            (None, Some(_)) => write_slot_reply(out, self.moved, self.left),
-            (None, None) => out.integer(self.moved as i64),
-        }
-        Ok(())
+        write_outcome(out, self.fault.take(), self.slot, self.moved, self.left)
     }
 }

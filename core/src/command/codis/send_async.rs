@@ -12,7 +12,7 @@
 //! itself. The keys are deleted here when all pieces were answered, those of a slot in one step.
 
 use super::restore_async::{ACK, interrupted};
-use super::send::parse_place;
+use super::send::{gather, parse_place, write_outcome, write_slot_reply};
 use super::{ENTRY, check_scheme, refused};
 use crate::command::call::Call;
 use crate::command::environment::Environment;
@@ -197,7 +197,7 @@ fn send_keys(call: &mut Call<'_, '_>, with_tag: bool) -> Outcome {
     check_idle(call)?;
     let mut names = BTreeSet::new();
     for key in call.located {
-        gather(call.keys, key, with_tag, &mut names);
+        names.extend(gather(call.keys, key, with_tag));
     }
     sending.keys = names.into_iter().collect();
     if sending.keys.is_empty() {
@@ -234,7 +234,7 @@ fn send_some(call: &mut Call<'_, '_>, with_tag: bool) -> Outcome {
         let mut names = BTreeSet::new();
         for name in &first {
             let key = access.keyspace().locate(db, name);
-            gather(access, &key, with_tag, &mut names);
+            names.extend(gather(access, &key, with_tag));
         }
         sending.keys = names.into_iter().collect();
         if sending.keys.is_empty() {
@@ -249,21 +249,6 @@ fn send_some(call: &mut Call<'_, '_>, with_tag: bool) -> Outcome {
         start(call, sending, Some(slot));
     }
     Ok(())
-}
-
-fn write_slot_reply(out: &mut dyn ReplySink, moved: usize, left: usize) {
-    out.array(2);
-    out.integer(moved as i64);
-    out.integer(left as i64);
-}
-
-/// Adds the names of a key and, if asked for, of all keys of its tag, as far as they exist.
-fn gather(access: &mut Access<'_>, key: &Key<'_>, with_tag: bool, names: &mut BTreeSet<Box<[u8]>>) {
-    if with_tag {
-        access.walk_tag(key, |record| _ = names.insert(record.key().into()));
-    } else if access.contains(key) {
-        names.insert(key.bytes.into());
-    }
 }
 
 fn start(call: &mut Call<'_, '_>, sending: Sending, slot: Option<u16>) {
@@ -651,11 +636,6 @@ impl Errand for Send {
     }
 
     fn write_reply(&mut self, out: &mut dyn ReplySink) -> Outcome {
-        match (self.fault.take(), self.slot) {
-            (Some(fault), _) => return Err(fault),
-            (None, Some(_)) => write_slot_reply(out, self.moved, self.left),
-            (None, None) => out.integer(self.moved as i64),
-        }
-        Ok(())
+        write_outcome(out, self.fault.take(), self.slot, self.moved, self.left)
     }
 }
