@@ -76,6 +76,20 @@ fn times_become_absolute() {
     for (command, said) in cases {
         Recording::after(&["SET k v"], command, &[said]);
     }
+    let cases = [
+        ("SET k w IFEQ v", "SET k w"),
+        ("SET k w IFNE w KEEPTTL", "SET k w KEEPTTL"),
+        ("SET k w IFEQ v EX 10", "SET k w PXAT 1010000"),
+        ("DELEX k IFNE w", "DEL k"),
+        ("DELEX k", "DEL k"),
+        ("DELIFEQ k v", "DEL k"),
+    ];
+    for (command, said) in cases {
+        Recording::after(&["SET k v"], command, &[said]);
+    }
+    Recording::after(&["SET k v"], "SET k w IFEQ x", &[]);
+    let said = ["[", "SET a 1 PXAT 1010000", "SET b 2 PXAT 1010000", "]"];
+    Recording::after(&[], "MSETEX 2 a 1 b 2 EX 10", &said);
     Recording::after(&["SET k v EX 10"], "GETEX k PERSIST", &["PERSIST k"]);
     let cases = [
         ("HEXPIRE h 10 FIELDS 2 a b", "HPEXPIREAT h 1010000 FIELDS 2 a b"),
@@ -85,6 +99,20 @@ fn times_become_absolute() {
     ];
     for (command, said) in cases {
         Recording::after(&["HSET h a 1 b 2"], command, &[said]);
+    }
+}
+
+#[test]
+fn a_trim_that_groups_have_a_say_in_says_what_was_asked_for() {
+    let before = ["XADD s 1-0 f v", "XADD s 2-0 f v", "XADD s 3-0 f v", "XGROUP CREATE s g 1"];
+    let cases = [
+        ("XTRIM s MAXLEN 1", "XTRIM s MAXLEN = 1"),
+        ("XTRIM s MAXLEN 1 DELREF", "XTRIM s MAXLEN = 1 DELREF"),
+        ("XTRIM s MAXLEN 1 ACKED", "XTRIM s MAXLEN ~ 1 LIMIT 0 ACKED"),
+        ("XTRIM s MINID ~ 3 LIMIT 5 ACKED", "XTRIM s MINID ~ 3-0 LIMIT 5 ACKED"),
+    ];
+    for (command, said) in cases {
+        Recording::after(&before, command, &[said]);
     }
 }
 

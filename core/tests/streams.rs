@@ -359,6 +359,53 @@ fn groups_are_made_and_changed_as_they_say() {
     ]);
 }
 
+/// A group that has read five of six entries and acknowledged the first.
+const READ: &str = "XADD s 1-0 f v\nXADD s 2-0 f v\nXADD s 3-0 f v\nXADD s 4-0 f v
+    XADD s 5-0 f v\nXADD s 6-0 f v\nXGROUP CREATE s g 0
+    XREADGROUP GROUP g c COUNT 5 STREAMS s >\nXACK s g 1-0";
+
+/// The options of Redis 8.2.
+#[test]
+fn trimming_has_an_eye_on_groups() {
+    let mut client = Client::new();
+    client.run(READ);
+    client.check(&[
+        ("XTRIM s MAXLEN 4 ACKED", ":1"),
+        ("XTRIM s ACKED MINID 6", ":0"),
+        ("XACK s g 3-0 5-0", ":2"),
+        // What is in between goes, and what is left is not counted among what may stay.
+        ("XTRIM s MAXLEN = 1 ACKED", ":2"),
+        ("XLEN s", ":3"),
+        ("XADD s acked MAXLEN 1 7-0 f v", "$3 7-0"),
+        ("XLEN s", ":4"),
+        ("XTRIM s MINID 4 KEEPREF", ":1"),
+        ("XPENDING s g", "*4 :2 $3 2-0 $3 4-0 *1 *2 $1 c $1 2"),
+        ("XTRIM s MINID = 5 DELREF", ":1"),
+        ("XPENDING s g", "*4 :1 $3 2-0 $3 2-0 *1 *2 $1 c $1 1"),
+        ("XADD s DELREF MAXLEN 1 8-0 f v", "$3 8-0"),
+        ("XLEN s", ":1"),
+        (
+            "XTRIM s ACKED DELREF",
+            "-ERR syntax error, XTRIM must be called with a trimming strategy",
+        ),
+    ]);
+}
+
+#[test]
+fn a_group_that_has_read_nothing_keeps_all_and_no_group_keeps_nothing() {
+    let mut client = Client::new();
+    client.run("XADD s 1-0 f v\nXADD s 2-0 f v\nXADD s 3-0 f v\nXGROUP CREATE s g 0");
+    client.check(&[
+        ("XTRIM s MAXLEN 0 ACKED", ":0"),
+        ("XTRIM s MAXLEN ~ 0 LIMIT 2 ACKED", ":0"),
+        ("XGROUP DESTROY s g", ":1"),
+        // With ~ too, entries are looked at one by one.
+        ("XTRIM s MAXLEN ~ 1 ACKED", ":2"),
+        ("XTRIM s MAXLEN 0 DELREF", ":1"),
+        ("XLEN s", ":0"),
+    ]);
+}
+
 /// A stream with everything that a payload can tell.
 const FULL: &str = "XADD s 1-1 f v g 10\nXADD s 1-2 f w g 11\nXADD s 2-0 h x\nXADD s 3-0 f y g 1
     XDEL s 1-2\nXGROUP CREATE s g 0\nXGROUP CREATE s empty 2\nXREADGROUP GROUP g c STREAMS s >

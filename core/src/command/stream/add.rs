@@ -1,13 +1,14 @@
 //! XADD and XTRIM, which take the same options, and XDEL and XSETID.
 
 use super::integer;
+use super::release::references;
 use super::reply::{id_text, write_id};
 use crate::command::call::Call;
 use crate::error::Error;
 use crate::keyspace::Event;
 use crate::value::Record;
 use crate::value::stream::{
-    self, Keep, NewId, NewMarks, NodeLimits, StreamId, Trim, parse, parse_new,
+    self, Keep, NewId, NewMarks, NodeLimits, References, Stream, StreamId, Trim, parse, parse_new,
 };
 
 /// Without a limit of the caller's, nodes of about so many entries go in one call.
@@ -22,6 +23,7 @@ struct Options {
     keep: Option<Keep>,
     nodes_only: bool,
     limit: Option<i64>,
+    references: References,
     /// Whether XADD leaves alone what does not exist.
     no_make: bool,
 }
@@ -37,6 +39,10 @@ impl Options {
             }
             self.limit = Some(limit);
             return Ok(Some(2));
+        }
+        if let Some(references) = references(words[0]) {
+            self.references = references;
+            return Ok(Some(1));
         }
         let by_len = is(b"maxlen");
         if !by_len && !is(b"minid") {
@@ -62,7 +68,7 @@ impl Options {
     }
 
     /// How to trim, if that was asked for, as it has to be where `is_needed`.
-    fn trim(&self, limits: NodeLimits, is_needed: bool) -> Result<Option<Trim>, Error> {
+    fn trim(&self, limits: NodeLimits, is_needed: bool) -> Result<Option<Trimming>, Error> {
         if self.limit.is_some_and(|limit| limit != 0) && self.keep.is_none() {
             return Err(Error::err(
                 "syntax error, LIMIT cannot be used without specifying a trimming strategy",
@@ -84,7 +90,24 @@ impl Options {
             },
             None => 0,
         };
-        Ok(self.keep.map(|keep| Trim { keep, nodes_only: self.nodes_only, limit }))
+        Ok(self.keep.map(|keep| Trimming {
+            trim: Trim { keep, nodes_only: self.nodes_only, limit },
+            references: self.references,
+        }))
+    }
+}
+
+/// What goes from the front of a stream, and what becomes of the groups that know it.
+#[derive(Clone, Copy, Debug)]
+struct Trimming {
+    trim: Trim,
+    references: References,
+}
+
+impl Trimming {
+    /// Returns how many entries went.
+    fn carry_out(self, stream: &mut Stream) -> usize {
+        stream.trim(self.trim, self.references)
     }
 }
 
@@ -99,7 +122,7 @@ struct Addition<'a> {
     id: NewId,
     /// Fields, each followed by its value.
     pairs: &'a [&'a [u8]],
-    trim: Option<Trim>,
+    trim: Option<Trimming>,
     no_make: bool,
     limits: NodeLimits,
 }
@@ -135,40 +158,52 @@ impl<'a> Addition<'a> {
         Ok(Self { id, pairs, trim, no_make: options.no_make, limits })
     }
 
-    /// Returns the id, and whether other entries went.
+    /// Returns the id, and how others went if any did.
     fn carry_out(
         &self,
         record: &mut Record,
         now_ms: u64,
-    ) -> Result<(u64, (StreamId, bool)), Error> {
+    ) -> Result<(u64, (StreamId, Option<Trimming>)), Error> {
         let stream = stream::write(record)?;
         let id = stream.add(self.id, self.pairs, self.limits, now_ms)?;
-        let trimmed = self.trim.is_some_and(|trim| stream.trim(trim) > 0);
+        let trimmed = self.trim.filter(|trim| trim.carry_out(stream) > 0);
         Ok((1, (id, trimmed)))
     }
 }
 
-/// Says that an entry was added under an id, and whether the stream was trimmed then.
-fn say_added(call: &mut Call<'_, '_>, id: StreamId, pairs: &[&[u8]], trimmed: bool) {
+/// Says that an entry was added under an id, and how the stream was trimmed then.
+fn say_added(call: &mut Call<'_, '_>, id: StreamId, pairs: &[&[u8]], trimmed: Option<Trimming>) {
     if call.keys.is_recording() {
         let key = call.key(0);
         let id = id_text(id);
         let words = [&[&b"XADD"[..], key.bytes, &id], pairs].concat();
         call.keys.say(&key, &words);
-        if trimmed {
-            say_trimmed(call);
+        if let Some(trim) = trimmed {
+            say_trimmed(call, trim);
         }
     }
 }
 
-/// Says how many entries are left after some went from the front.
-fn say_trimmed(call: &mut Call<'_, '_>) {
-    if call.keys.is_recording() {
-        let key = call.key(0);
-        let Some(Ok(stream)) = call.keys.peek(&key).map(stream::read) else { return };
-        let len = stream.len().to_string();
-        call.keys.say(&key, &[b"XTRIM", key.bytes, b"MAXLEN", b"=", len.as_bytes()]);
+/// Says that entries went from the front: how many are left, or, where groups have a say, what was
+/// asked for.
+fn say_trimmed(call: &mut Call<'_, '_>, Trimming { trim, references }: Trimming) {
+    if !call.keys.is_recording() {
+        return;
     }
+    let key = call.key(0);
+    let Some(Ok(stream)) = call.keys.peek(&key).map(stream::read) else { return };
+    let (left, limit) = (stream.len().to_string(), trim.limit.to_string());
+    let (strategy, threshold) = match trim.keep {
+        Keep::Last(len) => (&b"MAXLEN"[..], len.to_string().into_bytes()),
+        Keep::From(id) => (&b"MINID"[..], id_text(id).to_vec()),
+    };
+    let words: &[&[u8]] = match references {
+        References::Keep => &[b"MAXLEN", b"=", left.as_bytes()],
+        References::Delete => &[b"MAXLEN", b"=", left.as_bytes(), b"DELREF"],
+        // Only with ~ there may be a limit, and entries are looked at one by one even so.
+        References::Respect => &[strategy, b"~", &threshold, b"LIMIT", limit.as_bytes(), b"ACKED"],
+    };
+    call.keys.say(&key, &[&[&b"XTRIM"[..], key.bytes], words].concat());
 }
 
 pub(super) fn xadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -188,7 +223,7 @@ pub(super) fn xadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     say_added(call, id, addition.pairs, trimmed);
     write_id(id, call.out);
     call.notify(Event::Stream, "xadd", &key);
-    if trimmed {
+    if trimmed.is_some() {
         call.notify(Event::Stream, "xtrim", &key);
     }
     Ok(())
@@ -204,12 +239,14 @@ pub(super) fn xtrim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.key(0);
     let changed = call.keys.change(&key, |record| {
         let stream = stream::write(record)?;
-        let deleted = trim.map_or(0, |trim| stream.trim(trim));
+        let deleted = trim.map_or(0, |trim| trim.carry_out(stream));
         Ok::<_, Error>((deleted as u64, deleted))
     })?;
     let deleted = changed.map_or(0, |changed| changed.result);
-    if deleted > 0 {
-        say_trimmed(call);
+    if deleted > 0
+        && let Some(trim) = trim
+    {
+        say_trimmed(call, trim);
         call.notify(Event::Stream, "xtrim", &key);
     }
     call.out.integer(deleted as i64);

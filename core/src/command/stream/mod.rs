@@ -53,7 +53,7 @@ pub(super) const COMMANDS: &[Command] = &[
                      entries evicted.",
         flags: flag::WRITE | flag::DENYOOM | flag::FAST,
         tips: &["nondeterministic_output"],
-        grammar: "key [NOMKSTREAM]@6.2.0 [trim=(strategy=(MAXLEN | MINID@6.2.0) operator=[equal== \
+        grammar: "key [NOMKSTREAM]@6.2.0 condition=[KEEPREF | DELREF | ACKED]@8.2.0 [trim=(strategy=(MAXLEN | MINID@6.2.0) operator=[equal== \
                   | approximately=~] threshold [LIMIT count:integer]@6.2.0)] \
                   id-selector=(auto-id=* | id) data=(field value)...",
         keys: &[UPDATE],
@@ -64,6 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
                 "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option.",
             ),
             ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+            ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
         ],
         handler: add::xadd,
         ..entry("xadd")
@@ -232,9 +233,13 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: flag::WRITE,
         tips: &["nondeterministic_output"],
         grammar: "key trim=(strategy=(MAXLEN | MINID@6.2.0) operator=[equal== | approximately=~] \
-                  threshold [LIMIT count:integer]@6.2.0)",
+                  threshold [LIMIT count:integer]@6.2.0 condition=[KEEPREF | DELREF | \
+                  ACKED]@8.2.0)",
         keys: &[DELETE],
-        history: &[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")],
+        history: &[
+            ("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."),
+            ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
+        ],
         handler: add::xtrim,
         ..entry("xtrim")
     },

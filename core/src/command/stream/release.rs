@@ -4,18 +4,17 @@ use super::integer;
 use crate::command::call::Call;
 use crate::error::Error;
 use crate::keyspace::Event;
-use crate::value::stream::{self, Stream, StreamId};
+use crate::value::stream::{self, References, Stream, StreamId};
 
-/// What becomes of groups that have not acknowledged an entry that is deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum References {
-    /// They keep its id.
-    #[default]
-    Keep,
-    /// They forget it.
-    Delete,
-    /// The entry is not deleted while there are such groups, or some that it is yet to come to.
-    Respect,
+/// What the option says of references, if the word is one that does.
+pub(super) fn references(word: &[u8]) -> Option<References> {
+    let is = |token: &[u8]| word.eq_ignore_ascii_case(token);
+    match () {
+        () if is(b"keepref") => Some(References::Keep),
+        () if is(b"delref") => Some(References::Delete),
+        () if is(b"acked") => Some(References::Respect),
+        () => None,
+    }
 }
 
 /// What the words after the key, and the group, say.
@@ -30,21 +29,17 @@ impl Release {
         let mut release = Self::default();
         let mut rest = words;
         while let [word, after @ ..] = rest {
-            let is = |token: &[u8]| word.eq_ignore_ascii_case(token);
             rest = match after {
-                [count, after @ ..] if is(b"ids") => release.take_ids(count, after)?,
-                after if is(b"keepref") => release.choose(References::Keep, after),
-                after if is(b"delref") => release.choose(References::Delete, after),
-                after if is(b"acked") => release.choose(References::Respect, after),
-                _ => return Err(Error::SYNTAX),
+                [count, after @ ..] if word.eq_ignore_ascii_case(b"ids") => {
+                    release.take_ids(count, after)?
+                }
+                after => {
+                    release.references = references(word).ok_or(Error::SYNTAX)?;
+                    after
+                }
             };
         }
         if release.ids.is_empty() { Err(Error::SYNTAX) } else { Ok(release) }
-    }
-
-    fn choose<'w>(&mut self, references: References, rest: &'w [&'w [u8]]) -> &'w [&'w [u8]] {
-        self.references = references;
-        rest
     }
 
     fn take_ids<'w>(

@@ -102,6 +102,16 @@ impl History {
     /// Deletes entries from the front. Returns how many.
     pub(super) fn trim(&mut self, trim: Trim) -> usize {
         let deleted = self.log.trim(trim);
+        self.note_trimmed(deleted)
+    }
+
+    /// Deletes those entries from the front that `may_go`. Returns how many.
+    pub(super) fn trim_each(&mut self, trim: Trim, may_go: impl FnMut(StreamId) -> bool) -> usize {
+        let deleted = self.log.trim_each(trim, may_go);
+        self.note_trimmed(deleted)
+    }
+
+    fn note_trimmed(&mut self, deleted: usize) -> usize {
         if deleted > 0 {
             self.first_id = self.log.first_id().unwrap_or_default();
         }

@@ -45,10 +45,17 @@ pub(crate) enum Keep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trim {
     pub(crate) keep: Keep,
-    /// Whether only whole nodes go.
+    /// Whether only whole nodes go, unless entries are looked at one by one.
     pub(crate) nodes_only: bool,
     /// How many entries may go; zero for no limit.
     pub(crate) limit: u64,
+}
+
+impl Trim {
+    /// Whether so many entries are more than may go.
+    fn is_exceeded_by(self, entries: usize) -> bool {
+        self.limit > 0 && entries as u64 > self.limit
+    }
 }
 
 /// Entries in the order of their ids.
@@ -250,18 +257,12 @@ impl Log {
         while let Some(place) = self.nodes.first_place() {
             let node = self.nodes.at(place);
             let gone = len_before - self.len;
-            if self.is_short_enough(trim.keep)
-                || trim.limit > 0 && (gone + node.live()) as u64 > trim.limit
-            {
+            if self.is_short_enough(trim.keep) || trim.is_exceeded_by(gone + node.live()) {
                 break;
             }
-            let whole = match trim.keep {
-                Keep::Last(len) => (self.len - node.live()) as u64 >= len,
-                Keep::From(id) => node.last_id() < id,
-            };
-            if !whole {
+            if !self.may_go_whole(place, trim.keep) {
                 if !trim.nodes_only {
-                    self.trim_node(place, trim.keep);
+                    self.trim_node(place, trim.keep, |_| true);
                 }
                 break;
             }
@@ -270,19 +271,54 @@ impl Log {
         len_before - self.len
     }
 
+    /// Deletes those entries from the front that `may_go`, which is asked of each. Returns how many.
+    pub(super) fn trim_each(
+        &mut self,
+        trim: Trim,
+        mut may_go: impl FnMut(StreamId) -> bool,
+    ) -> usize {
+        let len_before = self.len;
+        let mut place = self.nodes.first_place();
+        while let Some(at) = place {
+            let (start, live) = (self.nodes.at(at).start_id(), self.nodes.at(at).live());
+            let gone = len_before - self.len;
+            if self.is_short_enough(trim.keep) || trim.is_exceeded_by(gone + live) {
+                break;
+            }
+            let may_go_whole = self.may_go_whole(at, trim.keep);
+            self.trim_node(at, trim.keep, &mut may_go);
+            if !may_go_whole {
+                break;
+            }
+            if self.nodes.at(at).live() == 0 {
+                self.remove_node(at);
+            }
+            place = start.next().and_then(|id| self.nodes.at_or_after(id));
+        }
+        len_before - self.len
+    }
+
+    fn may_go_whole(&self, place: Place, keep: Keep) -> bool {
+        let node = self.nodes.at(place);
+        match keep {
+            Keep::Last(len) => (self.len - node.live()) as u64 >= len,
+            Keep::From(id) => node.last_id() < id,
+        }
+    }
+
     fn is_short_enough(&self, keep: Keep) -> bool {
         matches!(keep, Keep::Last(len) if self.len as u64 <= len)
     }
 
-    /// Deletes entries from the front of a node, which may have none then.
-    fn trim_node(&mut self, place: Place, keep: Keep) {
+    /// Deletes those entries from the front of a node that `may_go`. It may have none then.
+    fn trim_node(&mut self, place: Place, keep: Keep, mut may_go: impl FnMut(StreamId) -> bool) {
         let mut cursor = self.nodes.at(place).start();
         while let Some(entry) = self.nodes.at(place).entry(cursor) {
             if self.is_short_enough(keep) || matches!(keep, Keep::From(id) if entry.id >= id) {
                 break;
             }
-            let (next, is_deleted) = (entry.next(), entry.is_deleted());
-            if !is_deleted {
+            let (next, is_deleted, id) = (entry.next(), entry.is_deleted(), entry.id);
+            if !is_deleted && may_go(id) {
                 self.nodes.at_mut(place).delete(cursor);
                 self.len -= 1;
             }

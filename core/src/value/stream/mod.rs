@@ -31,6 +31,18 @@ pub(crate) struct Stream {
     groups: Groups,
 }
 
+/// What becomes of groups that have not acknowledged an entry that is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum References {
+    /// They keep its id.
+    #[default]
+    Keep,
+    /// They forget it.
+    Delete,
+    /// The entry is not deleted while there are such groups, or some that it is yet to come to.
+    Respect,
+}
+
 /// The stream in a record.
 ///
 /// # Errors
@@ -88,8 +100,16 @@ impl Stream {
     }
 
     /// Deletes entries from the front. Returns how many.
-    pub(crate) fn trim(&mut self, trim: Trim) -> usize {
-        self.history.trim(trim)
+    pub(crate) fn trim(&mut self, trim: Trim, references: References) -> usize {
+        let Self { history, groups } = self;
+        match references {
+            References::Keep => history.trim(trim),
+            References::Delete => history.trim_each(trim, |id| {
+                groups.forget(id);
+                true
+            }),
+            References::Respect => history.trim_each(trim, |id| !groups.need(id)),
+        }
     }
 
     /// Deletes an entry. Returns whether it was there.
@@ -147,16 +167,12 @@ impl Stream {
 
     /// Whether a group has not acknowledged an entry, or has yet to come to it.
     pub(crate) fn is_referenced(&self, id: StreamId) -> bool {
-        self.groups().any(|group| group.last_id < id || group.pending(id).is_some())
+        self.groups.need(id)
     }
 
     /// Makes all groups forget that they have not acknowledged an entry.
     pub(crate) fn forget(&mut self, id: StreamId) {
-        for group in &mut self.groups.list {
-            self.groups.bytes -= group.footprint();
-            group.acknowledge(id);
-            self.groups.bytes += group.footprint();
-        }
+        self.groups.forget(id);
     }
 
     /// Bytes that the stream takes from the allocator, itself included.
@@ -201,6 +217,18 @@ impl Clone for Groups {
 impl Groups {
     fn place_of(&self, name: &[u8]) -> Result<usize, usize> {
         self.list.binary_search_by(|group| (*group.name).cmp(name))
+    }
+
+    fn need(&self, id: StreamId) -> bool {
+        self.list.iter().any(|group| group.last_id < id || group.pending(id).is_some())
+    }
+
+    fn forget(&mut self, id: StreamId) {
+        for group in &mut self.list {
+            self.bytes -= group.footprint();
+            group.acknowledge(id);
+            self.bytes += group.footprint();
+        }
     }
 
     #[inline]
