@@ -376,6 +376,122 @@ fn the_longest_common_subsequence_is_found() {
     assert_eq!(out.bytes(), b"%2\r\n$7\r\nmatches\r\n*0\r\n$3\r\nlen\r\n:0\r\n");
 }
 
+/// Digests are those of the documentation of Redis 8.4, and of Dragonfly's.
+#[test]
+fn a_digest_is_that_of_the_text() {
+    let mut client = Client::new();
+    client.words(&[b"SET", b"k", b"Hello world"]);
+    client.check(&[
+        ("DIGEST k", "$16 b6acb9d84a38ff74"),
+        ("SET k hello", "+OK"),
+        ("DIGEST k", "$16 9555e8555c62dcfd"),
+        ("SET k test", "+OK"),
+        ("DIGEST k", "$16 9ec9f7918d7dfc40"),
+        ("DIGEST none", "$-1"),
+        ("RPUSH l 1", ":1"),
+        ("DIGEST l", WRONG_TYPE),
+        ("SET n 17", "+OK"),
+        ("OBJECT ENCODING n", "$3 int"),
+    ]);
+    assert_eq!(client.line("DIGEST n").len(), "$16 ".len() + 16);
+}
+
+const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+const NO_DIGEST: &str = "-ERR must be exactly 16 hexadecimal characters";
+
+#[test]
+fn a_value_is_set_if_it_compares() {
+    let mut client = Client::new();
+    client.check(&[
+        ("SET k v IFEQ x", "$-1"),
+        ("EXISTS k", ":0"),
+        ("SET k v IFNE x", "+OK"),
+        ("SET k w IFNE v", "$-1"),
+        ("SET k hello IFEQ v PX 5000", "+OK"),
+        ("PTTL k", ":5000"),
+        ("SET k w IFDEQ 9555E8555C62DCFD KEEPTTL", "+OK"),
+        ("PTTL k", ":5000"),
+        ("SET k hello IFDNE 9555e8555c62dcfd GET", "$1 w"),
+        ("SET k x ifdne 9555e8555c62dcfd GET", "$5 hello"),
+        ("GET k", "$5 hello"),
+        ("SET none x IFDEQ 9555e8555c62dcfd", "$-1"),
+        ("SET k x IFDEQ zzzzzzzzzzzzzzzz", "$-1"),
+        ("SET k x IFDEQ 9555", NO_DIGEST),
+        ("SET k x IFEQ", SYNTAX),
+        ("SET k x IFEQ hello NX", SYNTAX),
+        ("SET k x XX IFEQ hello", SYNTAX),
+        ("SET k x IFEQ hello IFNE y", SYNTAX),
+        ("SET k x IFEQ y IFEQ hello", "+OK"),
+        ("RPUSH l 1", ":1"),
+        ("SET l x IFEQ 1", WRONG_TYPE),
+        ("SET l x IFNE 1", WRONG_TYPE),
+        ("COMMAND GETKEYSANDFLAGS SET k v IFDNE x", "*1 *2 $1 k *3 +RW +access +update"),
+    ]);
+}
+
+#[test]
+fn a_key_is_deleted_if_it_compares() {
+    let not_string = "-ERR Key should be of string type if conditions are specified";
+    let arity = "-ERR wrong number of arguments for 'delex' command";
+    let mut client = Client::new();
+    client.check(&[
+        ("DELEX k", ":0"),
+        ("SET k hello", "+OK"),
+        ("DELEX k IFEQ x", ":0"),
+        ("DELEX k IFNE hello", ":0"),
+        ("DELEX k IFDEQ 9555e8555c62dcfe", ":0"),
+        ("DELEX k IFDNE 9555e8555c62dcfd", ":0"),
+        ("DELEX k IFDEQ 955", NO_DIGEST),
+        ("DELEX k FOO x", "-ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE"),
+        ("DELEX none FOO x", ":0"),
+        ("DELEX none IFNE x", ":0"),
+        ("DELEX k IFEQ", arity),
+        ("DELEX k IFEQ hello x", arity),
+        ("DELEX k ifdeq 9555E8555C62DCFD", ":1"),
+        ("SET k v", "+OK"),
+        ("DELEX k IFNE x", ":1"),
+        ("RPUSH l 1", ":1"),
+        ("DELEX l FOO x", not_string),
+        ("DELEX l", ":1"),
+        ("EXISTS k l", ":0"),
+        ("COMMAND GETKEYSANDFLAGS DELEX k", "*1 *2 $1 k *2 +RM +delete"),
+        ("COMMAND GETKEYSANDFLAGS DELEX k IFEQ v", "*1 *2 $1 k *3 +RW +access +delete"),
+    ]);
+}
+
+#[test]
+fn many_values_are_set_together_and_expire_together() {
+    let pairs = "-ERR wrong number of key-value pairs";
+    let mut client = Client::new();
+    client.check(&[
+        ("MSETEX 2 a 1 b 2 EX 5", ":1"),
+        ("PTTL a", ":5000"),
+        ("PTTL b", ":5000"),
+        ("MSETEX 2 a 3 c 4 NX", ":0"),
+        ("MSETEX 2 a 3 c 4 XX PX 1", ":0"),
+        ("MGET a b c", "*3 $1 1 $1 2 $-1"),
+        ("MSETEX 2 a 3 b 4 KEEPTTL XX", ":1"),
+        ("PTTL b", ":5000"),
+        ("MSETEX 1 a 5", ":1"),
+        ("PTTL a", ":-1"),
+        ("MSETEX 1 c 6 nx pxat 1000100", ":1"),
+        ("PTTL c", ":100"),
+        ("MSETEX 2 a 1 b", pairs),
+        ("MSETEX 2147483647 a 1", pairs),
+        ("MSETEX 2147483648 a 1", "-ERR invalid numkeys value"),
+        ("MSETEX 0 a 1", "-ERR invalid numkeys value"),
+        ("MSETEX a 1 EX 10", "-ERR invalid numkeys value"),
+        ("MSETEX 1 a 1 FOO", SYNTAX),
+        ("MSETEX 1 a 1 NX XX", SYNTAX),
+        ("MSETEX 1 a 1 EX 1 PX 1", SYNTAX),
+        ("MSETEX 1 a 1 KEEPTTL EX 1", SYNTAX),
+        ("MSETEX 1 a 1 IFEQ 5", SYNTAX),
+        ("MSETEX 1 a 1 EX 0", "-ERR invalid expire time in 'msetex' command"),
+        ("GET a", "$1 5"),
+        ("COMMAND GETKEYS MSETEX 2 a 1 b 2 KEEPTTL", "*2 $1 a $1 b"),
+    ]);
+}
+
 #[test]
 fn a_dump_is_restored_under_its_options() {
     let mut client = Client::new();

@@ -234,7 +234,7 @@ impl Walk<'_> {
             if argument.kind == Kind::Key {
                 self.key(argument, here, behind, counted, halved)?;
             } else {
-                self.inside(argument, here, behind)?;
+                self.inside(argument, here, behind, counted)?;
             }
             counted = argument.name == "numkeys";
             here = here.after(argument.width());
@@ -242,7 +242,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn inside(&mut self, outer: &mut Argument, here: Here, behind: Width) -> Result<(), String> {
+    fn inside(
+        &mut self,
+        outer: &mut Argument,
+        here: Here,
+        behind: Width,
+        counted: bool,
+    ) -> Result<(), String> {
         let start = self.specs.len();
         let lead = outer.lead();
         let width = outer.width_once();
@@ -267,10 +273,15 @@ impl Walk<'_> {
         }
         if outer.repeat != Repeat::Once && self.specs.len() > start {
             let spec = &mut self.specs[start];
-            let (Some(step), Some(behind)) = (width.fixed(), behind.fixed()) else {
-                return Err(format!("the keys in `{}` come at no fixed step", outer.name));
+            (spec.begin, spec.find) = match (width.fixed(), behind.fixed()) {
+                (Some(step), _) if counted => {
+                    (Begin::Index(here.at - 1), Find::Count { index: 0, first: 1, step })
+                }
+                (Some(step), Some(behind)) => {
+                    (spec.begin, Find::Range { last: -(1 + behind as i32), step, limit: 0 })
+                }
+                _ => return Err(format!("the keys in `{}` come at no fixed step", outer.name)),
             };
-            spec.find = Find::Range { last: -(1 + behind as i32), step, limit: 0 };
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The string family: GET, SET and their like. How strings lie in memory is `value::string`'s.
 
+mod compare;
 mod counter;
 mod lcs;
 mod read;
@@ -48,6 +49,21 @@ pub(super) const COMMANDS: &[Command] = &[
         ..Command::DEFAULT
     },
     Command {
+        name: "delex",
+        summary: "Conditionally removes the specified key based on value or digest comparison.",
+        since: "8.4.0",
+        complexity: "O(1) for IFEQ/IFNE, O(N) for IFDEQ/IFDNE where N is the length of the string \
+                     value.",
+        group: Group::String,
+        flags: flag::WRITE | flag::FAST,
+        grammar: "key condition=[IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE \
+                  ifdne-digest]",
+        keys: &[key_use::RW | key_use::DELETE | key_use::VARIABLE_FLAGS],
+        find_keys: Some(compare::keys_of_delex),
+        handler: compare::delex,
+        ..Command::DEFAULT
+    },
+    Command {
         name: "delifeq",
         summary: "Delete key if value matches string.",
         since: "9.0.0",
@@ -55,7 +71,19 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: flag::WRITE,
         grammar: "key value",
         keys: &[key_use::RM | key_use::ACCESS | key_use::DELETE],
-        handler: write::delifeq,
+        handler: compare::delifeq,
+        ..Command::DEFAULT
+    },
+    Command {
+        name: "digest",
+        summary: "Returns the XXH3 hash of a string value.",
+        since: "8.4.0",
+        complexity: "O(N) where N is the length of the string value.",
+        group: Group::String,
+        flags: flag::READONLY | flag::FAST,
+        grammar: "key",
+        keys: &[key_use::RO | key_use::ACCESS],
+        handler: compare::digest_command,
         ..Command::DEFAULT
     },
     Command {
@@ -190,6 +218,23 @@ pub(super) const COMMANDS: &[Command] = &[
         ..Command::DEFAULT
     },
     Command {
+        name: "msetex",
+        summary: "Atomically sets multiple string keys with a shared expiration in a single \
+                  operation. Supports flexible argument parsing where condition and expiration \
+                  flags can appear in any order.",
+        since: "8.4.0",
+        complexity: "O(N) where N is the number of keys to set.",
+        group: Group::String,
+        flags: flag::WRITE | flag::DENYOOM,
+        tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
+        grammar: "numkeys:integer data=(key value)... condition=[NX | XX] expiration=[EX \
+                  seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | \
+                  PXAT unix-time-milliseconds:unix-time | KEEPTTL]",
+        keys: &[key_use::OW | key_use::UPDATE],
+        handler: write::msetex,
+        ..Command::DEFAULT
+    },
+    Command {
         name: "msetnx",
         summary: "Atomically modifies the string values of one or more keys only when all keys \
                   don't exist.",
@@ -220,8 +265,9 @@ pub(super) const COMMANDS: &[Command] = &[
                   doesn't exist.",
         group: Group::String,
         flags: flag::WRITE | flag::DENYOOM,
-        grammar: "key value condition=[NX@2.6.12 | XX@2.6.12 | IFEQ comparison-value@8.1.0] \
-                  [GET@6.2.0] expiration=[EX seconds:integer@2.6.12 | PX \
+        grammar: "key value condition=[NX@2.6.12 | XX@2.6.12 | IFEQ comparison-value@8.1.0 | \
+                  IFNE ifne-value@8.4.0 | IFDEQ ifdeq-digest@8.4.0 | IFDNE \
+                  ifdne-digest@8.4.0] [GET@6.2.0] expiration=[EX seconds:integer@2.6.12 | PX \
                   milliseconds:integer@2.6.12 | EXAT unix-time-seconds:unix-time@6.2.0 | PXAT \
                   unix-time-milliseconds:unix-time@6.2.0 | KEEPTTL@6.0.0]",
         keys: &[key_use::RW | key_use::ACCESS | key_use::UPDATE | key_use::VARIABLE_FLAGS],
@@ -233,6 +279,7 @@ pub(super) const COMMANDS: &[Command] = &[
             ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
             ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
             ("8.1.0", "Added the `IFEQ` option."),
+            ("8.4.0", "Added the `IFNE`, `IFDEQ` and `IFDNE` options."),
         ],
         handler: write::set,
         ..Command::DEFAULT

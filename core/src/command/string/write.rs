@@ -1,5 +1,6 @@
 //! Commands that store strings whole, and those that change a part of one.
 
+use super::compare::{self, Comparison};
 use super::read::reply_value;
 use crate::command::call::Call;
 use crate::command::expire_arguments::{ExpireOption, ExpireTime, TimeForm};
@@ -35,8 +36,7 @@ fn store(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8], expiry: Expiry) {
 
 /// The key of SET, which is read too if the old value is asked for or compared.
 pub(super) fn keys_of_set(words: &[&[u8]]) -> Option<KeyPlaces> {
-    let is_read =
-        |word: &&[u8]| word.eq_ignore_ascii_case(b"GET") || word.eq_ignore_ascii_case(b"IFEQ");
+    let is_read = |word: &&[u8]| word.eq_ignore_ascii_case(b"GET") || compare::is_token(word);
     let uses = if words.iter().skip(3).any(is_read) {
         key_use::RW | key_use::ACCESS | key_use::UPDATE
     } else {
@@ -55,11 +55,19 @@ enum Condition<'a> {
     Absent,
     /// `XX`: if the key exists.
     Present,
-    /// `IFEQ`: if the key holds this text.
-    Equal(&'a [u8]),
+    /// `IFEQ` and its like: if this is true of the key.
+    Compare(Comparison<'a>),
 }
 
 impl Condition<'_> {
+    /// Checks what is compared.
+    fn check(self) -> Result<Self, Error> {
+        match self {
+            Self::Compare(comparison) => Ok(Self::Compare(comparison.check()?)),
+            Self::Always | Self::Absent | Self::Present => Ok(self),
+        }
+    }
+
     /// Whether it is met.
     ///
     /// # Errors
@@ -69,24 +77,44 @@ impl Condition<'_> {
             Self::Always => Ok(true),
             Self::Absent => Ok(!keys.touch(key)),
             Self::Present => Ok(keys.touch(key)),
-            Self::Equal(text) => holds(keys, key, text),
+            Self::Compare(comparison) => comparison.holds(keys, key),
         }
     }
 }
 
-/// Whether a key holds this very text.
-fn holds(keys: &mut Access<'_>, key: &Key<'_>, text: &[u8]) -> Result<bool, Error> {
-    match keys.peek(key) {
-        None => Ok(false),
-        Some(record) => Ok(*string::read(record)? == *text),
+/// When values are stored, and until when.
+#[derive(Debug, Default)]
+struct StoreOptions<'a> {
+    condition: Condition<'a>,
+    expiry: ExpireOption<'a>,
+}
+
+impl<'a> StoreOptions<'a> {
+    /// Takes an option that SET and MSETEX have in common. Returns whether the word is one.
+    fn take(
+        &mut self,
+        word: &[u8],
+        rest: &mut std::slice::Iter<'_, &'a [u8]>,
+    ) -> Result<bool, Error> {
+        let is = |token: &[u8]| word.eq_ignore_ascii_case(token);
+        match self.condition {
+            Condition::Always | Condition::Absent if is(b"nx") => {
+                self.condition = Condition::Absent;
+            }
+            Condition::Always | Condition::Present if is(b"xx") => {
+                self.condition = Condition::Present;
+            }
+            _ if is(b"keepttl") => self.expiry.choose(ExpireOption::Keep)?,
+            _ => return self.expiry.take_time(word, rest),
+        }
+        Ok(true)
     }
 }
 
 /// What the words after SET's value say.
 #[derive(Debug, Default)]
 struct SetOptions<'a> {
-    condition: Condition<'a>,
-    expiry: ExpireOption<'a>,
+    store: StoreOptions<'a>,
     /// Whether the reply is the value that was there before.
     returns_old: bool,
 }
@@ -96,53 +124,65 @@ impl<'a> SetOptions<'a> {
         let mut options = Self::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            options.accept(word, &mut words)?;
+            if word.eq_ignore_ascii_case(b"get") {
+                options.returns_old = true;
+            } else if compare::is_token(word) {
+                let operand = words.next().ok_or(Error::SYNTAX)?;
+                options.compare(Comparison::parse(word, operand).ok_or(Error::SYNTAX)?)?;
+            } else if !options.store.take(word, &mut words)? {
+                return Err(Error::SYNTAX);
+            }
         }
         Ok(options)
     }
 
-    fn accept(
-        &mut self,
-        word: &[u8],
-        rest: &mut std::slice::Iter<'_, &'a [u8]>,
-    ) -> Result<(), Error> {
-        let is = |token: &[u8]| word.eq_ignore_ascii_case(token);
-        match self.condition {
-            Condition::Always | Condition::Absent if is(b"nx") => {
-                self.condition = Condition::Absent;
+    /// The same comparison may be asked for again; the last one counts.
+    fn compare(&mut self, comparison: Comparison<'a>) -> Result<(), Error> {
+        match self.store.condition {
+            Condition::Always => {}
+            Condition::Compare(before) if before.is_like(comparison) => {}
+            Condition::Compare(_) | Condition::Absent | Condition::Present => {
+                return Err(Error::SYNTAX);
             }
-            Condition::Always | Condition::Present if is(b"xx") => {
-                self.condition = Condition::Present;
-            }
-            Condition::Always if is(b"ifeq") => {
-                self.condition = Condition::Equal(rest.next().ok_or(Error::SYNTAX)?);
-            }
-            _ if is(b"get") => self.returns_old = true,
-            _ if is(b"keepttl") => self.expiry.choose(ExpireOption::Keep)?,
-            _ if self.expiry.take_time(word, rest)? => {}
-            _ => return Err(Error::SYNTAX),
         }
+        self.store.condition = Condition::Compare(comparison);
         Ok(())
     }
 }
 
 pub(super) fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let options = SetOptions::parse(&call.words[3..])?;
+    let SetOptions { store: options, returns_old } = SetOptions::parse(&call.words[3..])?;
     let expiry = options.expiry.for_new_value(call.spec.command.name, call.time)?;
+    let condition = options.condition.check()?;
     let key = call.key(0);
-    if options.returns_old {
+    if returns_old {
         reply_value(call, &key)?;
     }
-    let met = options.condition.is_met(call.keys, &key)?;
+    let met = condition.is_met(call.keys, &key)?;
     if met {
         store(call.keys, &key, call.words[2], expiry);
+        say_compared(call, condition, expiry);
     }
-    match (options.returns_old, met) {
+    match (returns_old, met) {
         (true, _) => {}
         (false, true) => call.out.ok(),
         (false, false) => call.out.null(),
     }
     Ok(())
+}
+
+/// Says that a value was stored after a comparison, as if there had been none.
+fn say_compared(call: &mut Call<'_, '_>, condition: Condition<'_>, expiry: Expiry) {
+    let (key, text) = (call.key(0), call.words[2]);
+    match (condition, expiry) {
+        (Condition::Compare(_), Expiry::Never) => call.keys.say(&key, &[b"SET", key.bytes, text]),
+        (Condition::Compare(_), Expiry::Keep) => {
+            call.keys.say(&key, &[b"SET", key.bytes, text, b"KEEPTTL"]);
+        }
+        // The time was said, or the command's own words do.
+        (Condition::Compare(_), Expiry::At(_))
+        | (Condition::Always | Condition::Absent | Condition::Present, _) => {}
+    }
 }
 
 pub(super) fn setnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -208,14 +248,34 @@ pub(super) fn msetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn delifeq(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let key = call.key(0);
-    let equal = holds(call.keys, &key, call.words[2])?;
-    if equal {
-        call.keys.remove(&key);
-        call.notify(Event::Generic, "del", &key);
+/// The number of keys and the pairs of MSETEX, and the words after them.
+fn counted_pairs<'a>(words: &'a [&'a [u8]]) -> Result<(usize, &'a [&'a [u8]]), Error> {
+    let count = parse_i64(words[0]).filter(|count| (1..=i64::from(i32::MAX)).contains(count));
+    let count = count.ok_or(Error::err("invalid numkeys value"))? as usize;
+    let rest = words[1..].get(2 * count..);
+    Ok((count, rest.ok_or(Error::err("wrong number of key-value pairs"))?))
+}
+
+pub(super) fn msetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let (count, rest) = counted_pairs(&call.words[1..])?;
+    let (mut options, mut rest) = (StoreOptions::default(), rest.iter());
+    while let Some(word) = rest.next() {
+        if !options.take(word, &mut rest)? {
+            return Err(Error::SYNTAX);
+        }
     }
-    call.out.integer(equal.into());
+    let expiry = options.expiry.for_new_value(call.spec.command.name, call.time)?;
+    let mut is_met = true;
+    for key in call.located {
+        is_met = is_met && options.condition.is_met(call.keys, key)?;
+    }
+    if is_met {
+        let texts = call.words[3..].iter().step_by(2).take(count);
+        for (key, text) in call.located.iter().zip(texts) {
+            store(call.keys, key, text, expiry);
+        }
+    }
+    call.out.integer(is_met.into());
     Ok(())
 }
 
