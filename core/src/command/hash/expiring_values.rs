@@ -49,7 +49,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of fields being set.",
         group: Group::Hash,
         flags: flag::WRITE | flag::DENYOOM | flag::FAST,
-        grammar: "key condition=[FNX | FXX] expiration=[EX seconds:integer | PX \
+        grammar: "key key-condition=[NX | XX]@9.0.0 condition=[FNX | FXX] expiration=[EX seconds:integer | PX \
                   milliseconds:integer | EXAT unix-time-seconds:unix-time | PXAT \
                   unix-time-milliseconds:unix-time | KEEPTTL] FIELDS fields=(numfields:integer \
                   data=(field value)...)",
@@ -183,6 +183,8 @@ impl Condition {
 /// What HSETEX's words say.
 #[derive(Debug)]
 struct SetOptions<'w> {
+    /// `NX` and `XX`: whether the key has to be there, if it matters. They are Valkey 9.0's.
+    wants_key: Option<bool>,
     condition: Condition,
     times: Times,
     /// Fields and values by turns.
@@ -191,7 +193,8 @@ struct SetOptions<'w> {
 
 impl<'w> SetOptions<'w> {
     fn parse(call: &Call<'w, '_>) -> Result<Self, Error> {
-        let mut options = Self { condition: Condition::Always, times: Times::Unsaid, pairs: &[] };
+        let (condition, times) = (Condition::Always, Times::Unsaid);
+        let mut options = Self { wants_key: None, condition, times, pairs: &[] };
         let mut words = &call.words[2..];
         while let [word, rest @ ..] = words {
             let is = |token: &[u8]| word.eq_ignore_ascii_case(token);
@@ -211,6 +214,8 @@ impl<'w> SetOptions<'w> {
                 options.choose(Condition::AllExist)?;
             } else if is(b"fnx") {
                 options.choose(Condition::NoneExists)?;
+            } else if is(b"nx") || is(b"xx") {
+                options.choose_key(is(b"xx"))?;
             } else {
                 return Err(Error::repeating("unknown argument: ", word, ""));
             }
@@ -225,6 +230,14 @@ impl<'w> SetOptions<'w> {
                 "Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified",
             )),
         }
+    }
+
+    fn choose_key(&mut self, is_there: bool) -> Result<(), Error> {
+        if self.wants_key.is_some_and(|before| before != is_there) {
+            return Err(Error::SYNTAX);
+        }
+        self.wants_key = Some(is_there);
+        Ok(())
     }
 
     fn choose(&mut self, condition: Condition) -> Result<(), Error> {
@@ -267,9 +280,11 @@ fn say_set(call: &mut Call<'_, '_>, when: u64, pairs: &[&[u8]], outcomes: Outcom
 }
 
 fn hsetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let SetOptions { condition, times, pairs } = SetOptions::parse(call)?;
+    let SetOptions { wants_key, condition, times, pairs } = SetOptions::parse(call)?;
     let key = call.key(0);
-    if !find(call, &key)? && condition == Condition::AllExist {
+    let is_there = find(call, &key)?;
+    let is_refused = wants_key.is_some_and(|wanted| wanted != is_there);
+    if is_refused || !is_there && condition == Condition::AllExist {
         call.out.integer(0);
         return Ok(());
     }
