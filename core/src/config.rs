@@ -8,7 +8,7 @@ mod peers;
 mod table;
 mod words;
 
-pub(crate) use kind::OutputLimit;
+pub(crate) use kind::{OutputLimit, parse_memory};
 pub use table::{Reader, Setting};
 
 use crate::error::Error;

@@ -262,3 +262,19 @@ fn what_is_no_list_is_left_alone() {
         ("LRANGE l 0 -1", "*1 $1 1"),
     ]);
 }
+
+#[test]
+fn an_element_beyond_the_threshold_is_a_node_by_itself() {
+    let mut client = Client::with_list_size("128");
+    let refused = "-ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    client.check(&[
+        ("DEBUG QUICKLIST-PACKED-THRESHOLD 5b", "+OK"),
+        ("DEBUG QUICKLIST-PACKED-THRESHOLD x", refused),
+        ("DEBUG QUICKLIST-PACKED-THRESHOLD 4gb", refused),
+    ]);
+    let many = vec!["a"; 129].join(" ");
+    client.check(&[(&format!("RPUSH l {many}"), ":129"), ("RPUSH l long12 b", ":131")]);
+    assert_eq!(client.nodes("l"), "4");
+    client.check(&[("DEBUG quicklist-packed-threshold 0", "+OK"), ("RPUSH l long12", ":132")]);
+    assert_eq!(client.nodes("l"), "4");
+}

@@ -304,6 +304,28 @@ fn a_slot_that_goes_takes_its_waiters_along() {
 }
 
 #[test]
+fn who_sleeps_holds_up_nobody_else() {
+    let clock = Arc::new(ManualClock::new(1_000));
+    let settings = vec![("enable-debug-command".to_owned(), "yes".to_owned())];
+    let options =
+        EngineOptions { clock: Box::new(clock.clone()), settings, ..EngineOptions::default() };
+    let engine = Engine::new(options);
+    let [mut one, mut two] = sessions(&engine);
+    assert_eq!(say(&mut one, "DEBUG SLEEP 0.25s\r\nECHO after\r\n"), "");
+    clock.advance_ms(249);
+    one.handle_timeout();
+    assert_eq!(heard(&mut one), "");
+    assert_eq!(say(&mut two, "ECHO other\r\n"), "$5 other ");
+    clock.advance_ms(1);
+    one.handle_timeout();
+    assert_eq!(heard(&mut one), "+OK $5 after ");
+    for text in ["0", "-1", "x", "0.0000"] {
+        assert_eq!(say(&mut one, &format!("DEBUG SLEEP {text}\r\n")), "+OK ", "{text}");
+    }
+    assert_eq!(say(&mut one, "MULTI\r\nDEBUG SLEEP 9\r\nEXEC\r\n"), "+OK +QUEUED *1 +OK ");
+}
+
+#[test]
 fn threads_lose_nothing_and_get_nothing_twice() {
     const EACH: usize = 1_000;
     let engine = Engine::default();

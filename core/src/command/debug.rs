@@ -1,20 +1,21 @@
-//! DEBUG: the subcommands that tests of clients use. What would stop, crash or block the program is
-//! not here.
+//! DEBUG: the subcommands that tests of clients use. What would stop or crash the program is not
+//! here.
 
 use super::call::Call;
 use super::glob;
 use super::table::{Command, Group, flag};
-use crate::config::Allowed;
+use super::wait::{InVain, Timeout, Wait};
+use crate::config::{Allowed, parse_memory};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Cursor, Expiry, Usage};
 use crate::resp::Protocol;
-use crate::resp::number::{parse_i64, write_f64_17};
+use crate::resp::number::{parse_f64, parse_i64, write_f64_17};
 use crate::structs::entry::NewBody;
 use crate::structs::listpack::Scratch;
 use crate::value::hash::Hash;
 use crate::value::stream::StreamId;
 use crate::value::zset::Zset;
-use crate::value::{self, Record, Type, dump, list, set, stream, string};
+use crate::value::{self, ListLimits, Record, Type, dump, list, set, stream, string};
 use sha1_smol::Sha1;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -60,10 +61,15 @@ const HELP: &[&str] = &[
     "    Reply with a test value of the specified type. <type> can be: string,",
     "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
     "    true, false.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Sets the threshold for elements to be inserted as plain vs packed nodes",
+    "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
     "    default.",
+    "SLEEP <seconds>",
+    "    Stop the server for <seconds>. Decimals allowed.",
     "STRINGMATCH-LEN <pattern> <string>",
     "    Match a string against a glob-style pattern.",
 ];
@@ -94,11 +100,8 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
             call.env.active_expire.store(leading_integer(word) != 0, Relaxed);
             call.out.ok();
         }
-        (b"sleep", [_]) => {
-            return Err(Error::err(
-                "DEBUG SLEEP is not available: the engine never blocks its caller",
-            ));
-        }
+        (b"quicklist-packed-threshold", [size]) => set_packed_threshold(call, size)?,
+        (b"sleep", [seconds]) => sleep(call, seconds),
         (b"stringmatch-len", [pattern, text]) => {
             call.out.integer(i64::from(glob::matches(pattern, text)));
         }
@@ -327,6 +330,37 @@ fn populate(call: &mut Call<'_, '_>, count: &[u8], options: &[&[u8]]) -> Result<
     call.out.ok();
     Ok(())
 }
+
+/// Lets elements of so many bytes be nodes of lists by themselves; zero for the usual.
+fn set_packed_threshold(call: &mut Call<'_, '_>, size: &[u8]) -> Result<(), Error> {
+    const SIZE_MAX: u64 = (1 << 32) - (1 << 20);
+    let size = parse_memory(size)
+        .filter(|&size| size <= SIZE_MAX)
+        .ok_or(Error::err("argument must be a memory value bigger than 1 and smaller than 4gb"))?;
+    let plain_from = if size == 0 { ListLimits::PLAIN_FROM } else { size as u32 };
+    call.env.list_plain_from.store(plain_from, Relaxed);
+    call.out.ok();
+    Ok(())
+}
+
+/// Lets the session wait. Redis sleeps as a whole; here others go on.
+fn sleep(call: &mut Call<'_, '_>, seconds: &[u8]) {
+    // As C's `atof` reads it: as far as it is a number.
+    let number = (0..=seconds.len().min(SECONDS_LEN_MAX))
+        .rev()
+        .find_map(|len| parse_f64(&seconds[..len]))
+        .filter(|seconds| *seconds > 0.0);
+    let ms = number.map_or(0, |seconds| (seconds * 1e3).ceil() as u64);
+    if ms == 0 {
+        call.out.ok();
+        return;
+    }
+    let timeout = Timeout(Some(ms));
+    call.wait(Wait { keys: 0, of_type: None, timeout, in_vain: InVain::Ok, words: None });
+}
+
+/// Digits of a number of seconds that are looked at.
+const SECONDS_LEN_MAX: usize = 32;
 
 const WRONG_PROTOCOL_TYPE: Error = Error::err(
     "Wrong protocol type name. Please use one of the following: \

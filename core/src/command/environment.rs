@@ -21,9 +21,9 @@ use super::tracking::Tracking;
 use super::wait::WaitingRoom;
 use crate::cluster::{Cluster, InFlight};
 use crate::config::Config;
-use crate::value::{Limits, PackLimits};
+use crate::value::{Limits, ListLimits, PackLimits};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// What a host knows of its process and the engine does not. INFO prints what is given.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,6 +94,8 @@ pub(crate) struct Environment {
     pub(crate) startup_bytes: usize,
     /// Whether expired keys are looked for that nobody reads (DEBUG SET-ACTIVE-EXPIRE).
     pub(crate) active_expire: AtomicBool,
+    /// Bytes of a list's element that is a node by itself; DEBUG sets it.
+    pub(crate) list_plain_from: AtomicU32,
     replication_id: Mutex<String>,
     peak_bytes: AtomicUsize,
     /// What sessions took when they were last asked.
@@ -140,6 +142,7 @@ impl Environment {
             run_id: random_name(seed ^ now_ms.rotate_left(32)),
             startup_bytes,
             active_expire: AtomicBool::new(true),
+            list_plain_from: AtomicU32::new(ListLimits::PLAIN_FROM),
             replication_id: Mutex::default(),
             peak_bytes: AtomicUsize::new(startup_bytes),
             client_bytes: AtomicUsize::new(0),
@@ -169,6 +172,13 @@ impl Environment {
         self.users.note_change();
     }
 
+    /// How lists are kept.
+    #[inline]
+    pub(crate) fn list_limits(&self) -> ListLimits {
+        let plain_from = self.list_plain_from.load(Relaxed);
+        ListLimits { size: self.config.list_size(), plain_from }
+    }
+
     /// Up to where values are kept packed, and how long strings may grow.
     pub(crate) fn limits(&self) -> Limits {
         let pack = |(entries, value_len)| PackLimits { entries, value_len };
@@ -178,7 +188,7 @@ impl Environment {
             set: pack(self.config.set_pack()),
             zset: pack(self.config.zset_pack()),
             intset_entries: self.config.intset_entries(),
-            list_size: self.config.list_size(),
+            list: self.list_limits(),
             stream_node_bytes,
             stream_node_entries,
             string_len: self.config.proto_max_bulk_len() as u64,

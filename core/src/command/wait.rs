@@ -64,6 +64,8 @@ pub(crate) enum InVain {
     NullArrayOrNull,
     /// These integers, as an array unless it is one.
     Integers(&'static [i64]),
+    /// `OK`: nothing was waited for but the time.
+    Ok,
     /// Nothing: neither time nor another session ends this wait.
     Never,
 }
@@ -72,6 +74,7 @@ impl InVain {
     fn write(self, out: &mut dyn ReplySink) {
         match self {
             Self::NullArray | Self::NullArrayOrNull => out.null_array(),
+            Self::Ok => out.ok(),
             Self::Never => {}
             Self::Integers([one]) => out.integer(*one),
             Self::Integers(all) => {

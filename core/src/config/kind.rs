@@ -204,7 +204,7 @@ fn must_be_one_of(names: &[(&str, i64)]) -> Refusal {
 
 /// Reads bytes with a unit. A number too large reads as the largest; no digits read as zero, as in
 /// Redis.
-pub(super) fn parse_memory(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse_memory(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, unit) = text.split_at(digits);
     let scale = match unit.to_ascii_lowercase().as_slice() {

@@ -53,7 +53,8 @@ const LISTPACK_OVERHEAD: usize = listpack::FOREIGN_BYTES + listpack::EMPTY.len()
 impl Fill {
     /// One chunk for everything.
     pub(crate) const WHOLE: Self = Self { setting: 0, plain_from: u32::MAX };
-    const PLAIN_FROM: u32 = 1 << 30;
+    /// Elements of so many bytes are chunks by themselves unless something else is said.
+    pub(crate) const PLAIN_FROM: u32 = 1 << 30;
 
     /// What `list-max-listpack-size` says.
     pub(crate) fn new(setting: i32) -> Self {
@@ -62,6 +63,11 @@ impl Fill {
             setting => setting as i16,
         };
         Self { setting, plain_from: Self::PLAIN_FROM }
+    }
+
+    /// The same, but that elements of so many bytes are chunks by themselves.
+    pub(crate) fn with_plain_from(self, plain_from: u32) -> Self {
+        Self { plain_from, ..self }
     }
 
     /// The setting, as far as it means anything.

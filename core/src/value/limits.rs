@@ -1,6 +1,8 @@
 //! Up to where values are kept packed. The settings of these names decide; who reads them hands
 //! the limits down.
 
+use crate::structs::quicklist::Fill;
+
 /// Up to where a collection is kept in a listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PackLimits {
@@ -8,6 +10,23 @@ pub(crate) struct PackLimits {
     pub(crate) entries: usize,
     /// `*-max-listpack-value`: bytes of the longest member, field or value.
     pub(crate) value_len: usize,
+}
+
+/// How lists are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListLimits {
+    /// `list-max-listpack-size`: elements of a node, or -1 to -5 for 4 to 64 KiB.
+    pub(crate) size: i32,
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD: bytes of an element that is a node by itself.
+    pub(crate) plain_from: u32,
+}
+
+impl ListLimits {
+    /// Bytes of an element that is a node by itself, unless DEBUG says otherwise.
+    pub(crate) const PLAIN_FROM: u32 = Fill::PLAIN_FROM;
+    /// Redis's defaults.
+    #[cfg(test)]
+    pub(crate) const DEFAULT: Self = Self { size: -2, plain_from: Self::PLAIN_FROM };
 }
 
 /// The limits of all types.
@@ -18,8 +37,7 @@ pub(crate) struct Limits {
     pub(crate) zset: PackLimits,
     /// `set-max-intset-entries`: members of a set of integers.
     pub(crate) intset_entries: usize,
-    /// `list-max-listpack-size`: elements of a list's node, or -1 to -5 for 4 to 64 KiB.
-    pub(crate) list_size: i32,
+    pub(crate) list: ListLimits,
     /// `stream-node-max-bytes`: bytes of a stream's node; zero for no limit.
     pub(crate) stream_node_bytes: usize,
     /// `stream-node-max-entries`: entries of a stream's node; zero for no limit.
@@ -38,7 +56,7 @@ impl Limits {
         set: PackLimits { entries: 128, value_len: 64 },
         zset: PackLimits { entries: 128, value_len: 64 },
         intset_entries: 512,
-        list_size: -2,
+        list: ListLimits::DEFAULT,
         stream_node_bytes: 4096,
         stream_node_entries: 100,
         string_len: 512 << 20,

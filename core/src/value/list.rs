@@ -10,7 +10,7 @@
 //! beyond, it is a quicklist too, of one chunk that is never full, since that is written to at
 //! either end without moving the rest.
 
-use super::{Object, Record, TYPE_MASK, Type, element};
+use super::{ListLimits, Object, Record, TYPE_MASK, Type, element};
 use crate::error::Error;
 use crate::structs::entry::{Body, NewBody};
 use crate::structs::listpack::{self, Buffer, Element, FOREIGN_BYTES, Listpack};
@@ -180,11 +180,15 @@ fn move_out(record: &mut Record, fill: Fill) {
     record.set_body(TAG, NewBody::Boxed(boxed(list)));
 }
 
+/// When a chunk is full by these limits.
+fn fill_of(limits: ListLimits) -> Fill {
+    Fill::new(limits.size).with_plain_from(limits.plain_from)
+}
+
 /// Lets the list become a quicklist if so many elements with so many bytes of text would be too much
 /// for a listpack. To be called before they come, whether they come or not, as Redis does.
-/// `setting` is `list-max-listpack-size`.
-pub(crate) fn prepare(record: &mut Record, setting: i32, count: usize, text_len: usize) {
-    let fill = Fill::new(setting);
+pub(crate) fn prepare(record: &mut Record, limits: ListLimits, count: usize, text_len: usize) {
+    let fill = fill_of(limits);
     let exceeds = |listpack: Listpack<'_>| {
         let size = listpack.bytes().len() + FOREIGN_BYTES + text_len;
         fill.is_exceeded_by(size, listpack.len() + count)
@@ -196,6 +200,7 @@ pub(crate) fn prepare(record: &mut Record, setting: i32, count: usize, text_len:
         return;
     };
     if list.fill() != Fill::WHOLE {
+        list.set_fill(list.fill().with_plain_from(limits.plain_from));
         return;
     }
     if let Some(Chunk::Packed(packed)) = list.only_chunk()
@@ -207,9 +212,9 @@ pub(crate) fn prepare(record: &mut Record, setting: i32, count: usize, text_len:
 
 /// Lets the list become a listpack if so little is left of a quicklist: one chunk that is not more
 /// than half full. To be called after elements went or became shorter.
-pub(crate) fn settle(record: &mut Record, setting: i32) {
+pub(crate) fn settle(record: &mut Record, limits: ListLimits) {
     let Some(list) = chunked(record) else { return };
-    let Some(bytes) = as_listpack(list, Fill::new(setting), 2) else { return };
+    let Some(bytes) = as_listpack(list, fill_of(limits), 2) else { return };
     if bytes.len() <= INLINE_AGAIN_LEN {
         let bytes = bytes.to_vec();
         record.set_body(TAG, NewBody::Bytes(&bytes));
@@ -220,8 +225,8 @@ pub(crate) fn settle(record: &mut Record, setting: i32) {
 
 /// A list that was read as a quicklist, on its way into a record: the bytes of a short listpack, or
 /// an object.
-pub(crate) fn settled(mut list: Quicklist, setting: i32) -> Result<Vec<u8>, Box<Object>> {
-    match as_listpack(&list, Fill::new(setting), 1) {
+pub(crate) fn settled(mut list: Quicklist, limits: ListLimits) -> Result<Vec<u8>, Box<Object>> {
+    match as_listpack(&list, fill_of(limits), 1) {
         Some(bytes) if bytes.len() <= INLINE_LEN_MAX => return Ok(bytes.to_vec()),
         Some(_) => list.set_fill(Fill::WHOLE),
         None => {}
@@ -233,16 +238,15 @@ pub(crate) fn settled(mut list: Quicklist, setting: i32) -> Result<Vec<u8>, Box<
 #[derive(Debug)]
 pub(crate) struct Builder {
     list: Quicklist,
-    /// `list-max-listpack-size`.
-    setting: i32,
+    limits: ListLimits,
 }
 
 impl Builder {
-    /// A list without elements; `setting` is `list-max-listpack-size`. It decides in the end, but
-    /// chunks are filled as by default: so does Redis 7.2 with what SORT stores.
-    pub(crate) fn new(setting: i32) -> Self {
+    /// A list without elements. The limits decide in the end, but chunks are filled as by default: so
+    /// does Redis 7.2 with what SORT stores.
+    pub(crate) fn new(limits: ListLimits) -> Self {
         const BY_DEFAULT: i32 = -2;
-        Self { list: Quicklist::new(Fill::new(BY_DEFAULT)), setting }
+        Self { list: Quicklist::new(Fill::new(BY_DEFAULT)), limits }
     }
 
     /// Adds an element at the tail.
@@ -252,7 +256,7 @@ impl Builder {
 
     /// The body of the list's record; `room` holds the bytes of a short one.
     pub(crate) fn body(self, room: &mut Vec<u8>) -> NewBody<'_, Object> {
-        match settled(self.list, self.setting) {
+        match settled(self.list, self.limits) {
             Ok(bytes) => {
                 *room = bytes;
                 NewBody::Bytes(room)
@@ -293,9 +297,9 @@ pub(crate) fn push(record: &mut Record, end: End, element: Element<'_>) {
 
 /// Adds texts at an end one after another, so that the last is at the end, and converts first if
 /// they are too much for a listpack.
-pub(crate) fn push_all(record: &mut Record, end: End, texts: &[&[u8]], setting: i32) {
+pub(crate) fn push_all(record: &mut Record, end: End, texts: &[&[u8]], limits: ListLimits) {
     let text_len = texts.iter().map(|text| text.len()).sum();
-    prepare(record, setting, texts.len(), text_len);
+    prepare(record, limits, texts.len(), text_len);
     if let Some(list) = chunked(record) {
         texts.iter().for_each(|text| list.push(end, element(text)));
         return;
@@ -383,14 +387,14 @@ mod tests {
         let mut record = empty();
         let text = [b'x'; 97];
         for number in 1..=80 {
-            push_all(&mut record, End::Head, &[&text], -2);
+            push_all(&mut record, End::Head, &[&text], ListLimits::DEFAULT);
             let is_inside = matches!(record.body(), Body::Bytes(_));
             assert_eq!(is_inside, number <= 10, "{number}");
             assert_eq!(encoding(read(&record).unwrap()), "listpack");
         }
         for number in (1..80).rev() {
             remove_at_end(&mut record, End::Tail, number + 1, 1);
-            settle(&mut record, -2);
+            settle(&mut record, ListLimits::DEFAULT);
             let is_inside = matches!(record.body(), Body::Bytes(_));
             assert_eq!(is_inside, number <= 5, "{number}");
         }
@@ -433,11 +437,11 @@ mod tests {
         ]
     }
 
-    fn apply(record: &mut Record, twin: &mut Vec<Vec<u8>>, step: Step, setting: i32) {
+    fn apply(record: &mut Record, twin: &mut Vec<Vec<u8>>, step: Step, limits: ListLimits) {
         match step {
             Step::Push(head, texts) => {
                 let words: Vec<_> = texts.iter().map(|text| &text[..]).collect();
-                push_all(record, if head { End::Head } else { End::Tail }, &words, setting);
+                push_all(record, if head { End::Head } else { End::Tail }, &words, limits);
                 for text in texts {
                     twin.insert(if head { 0 } else { twin.len() }, text);
                 }
@@ -445,27 +449,27 @@ mod tests {
             _ if twin.is_empty() => {}
             Step::Insert(at, behind, text) => {
                 let at = at.index(twin.len());
-                prepare(record, setting, 1, text.len());
+                prepare(record, limits, 1, text.len());
                 insert(record, at, behind, element(&text));
                 twin.insert(at + usize::from(behind), text);
             }
             Step::Replace(at, text) => {
                 let at = at.index(twin.len());
-                prepare(record, setting, 1, text.len());
+                prepare(record, limits, 1, text.len());
                 assert!(replace(record, at, element(&text)));
-                settle(record, setting);
+                settle(record, limits);
                 twin[at] = text;
             }
             Step::Remove(at, count) => {
                 let at = at.index(twin.len());
                 remove(record, at, count);
-                settle(record, setting);
+                settle(record, limits);
                 twin.drain(at..twin.len().min(at + count));
             }
             Step::RemoveEqual(at, limit, backwards) => {
                 let wanted = twin[at.index(twin.len())].clone();
                 let gone = remove_equal(record, element(&wanted), limit, backwards);
-                settle(record, setting);
+                settle(record, limits);
                 for _ in 0..gone {
                     let mut places = (0..twin.len()).filter(|&at| twin[at] == wanted);
                     let at = if backwards { places.next_back() } else { places.next() };
@@ -484,7 +488,8 @@ mod tests {
         ) {
             let (mut record, mut twin) = (empty(), Vec::new());
             for step in steps {
-                apply(&mut record, &mut twin, step, setting);
+                let limits = ListLimits { size: setting, ..ListLimits::DEFAULT };
+                apply(&mut record, &mut twin, step, limits);
                 prop_assert_eq!(&texts(&record), &twin);
                 let list = read(&record).unwrap();
                 prop_assert_eq!(list.len(), twin.len());

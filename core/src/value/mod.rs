@@ -11,7 +11,7 @@ pub(crate) mod stream;
 pub(crate) mod string;
 pub(crate) mod zset;
 
-pub(crate) use limits::{Limits, PackLimits};
+pub(crate) use limits::{Limits, ListLimits, PackLimits};
 
 use crate::resp::number::parse_i64;
 use crate::structs::entry::{Body, Entry};

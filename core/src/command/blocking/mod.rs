@@ -33,12 +33,12 @@ fn brpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn pop_from_list(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let timeout = Timeout::seconds(last(call), call.time.unix_ms())?;
-    let setting = call.env.config.list_size();
+    let limits = call.env.list_limits();
     match call.located.iter().find(|key| call.keys.contains(key)) {
         Some(key) => {
             call.out.array(2);
             call.out.bulk(key.bytes);
-            pop_one(call.keys, key, end, setting, call.out)?;
+            pop_one(call.keys, key, end, limits, call.out)?;
         }
         None => {
             let keys = call.located.len();
@@ -51,8 +51,8 @@ fn pop_from_list(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
 fn blmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let timeout = Timeout::seconds(call.words[1], call.time.unix_ms())?;
     let options = list::PopOptions::parse(&call.words[2..])?;
-    let setting = call.env.config.list_size();
-    if !pop_first(call.keys, call.located, options, setting, call.out)? {
+    let limits = call.env.list_limits();
+    if !pop_first(call.keys, call.located, options, limits, call.out)? {
         let keys = call.located.len();
         call.wait(wait_for(Type::List, keys, timeout, InVain::NullArray));
     }
@@ -71,8 +71,8 @@ fn brpoplpush(call: &mut Call<'_, '_>) -> Result<(), Error> {
 fn move_or_wait(call: &mut Call<'_, '_>, from: End, to: End) -> Result<(), Error> {
     let timeout = Timeout::seconds(last(call), call.time.unix_ms())?;
     let (source, target) = ((call.key(0), from), (call.key(1), to));
-    let setting = call.env.config.list_size();
-    if !move_one(call.keys, source, target, setting, call.out)? {
+    let limits = call.env.list_limits();
+    if !move_one(call.keys, source, target, limits, call.out)? {
         call.wait(wait_for(Type::List, 1, timeout, InVain::NullArrayOrNull));
     }
     Ok(())

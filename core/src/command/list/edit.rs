@@ -10,14 +10,14 @@ use crate::value::{element, list};
 
 pub(super) fn lset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (key, place, text) = (call.key(0), call.words[2], call.words[3]);
-    let setting = call.env.config.list_size();
+    let limits = call.env.list_limits();
     let changed = call.keys.change(&key, |record| {
         let len = list::read(record)?.len();
         let place = parse_i64(place).ok_or(Error::NOT_INTEGER)?;
-        list::prepare(record, setting, 1, text.len());
+        list::prepare(record, limits, 1, text.len());
         let number = number_of(place, len).ok_or(Error::INDEX_OUT_OF_RANGE)?;
         list::replace(record, number, element(text));
-        list::settle(record, setting);
+        list::settle(record, limits);
         Ok((1, ()))
     })?;
     changed.ok_or(Error::NO_SUCH_KEY)?;
@@ -33,10 +33,10 @@ pub(super) fn linsert(call: &mut Call<'_, '_>) -> Result<(), Error> {
         _ => return Err(Error::SYNTAX),
     };
     let (key, pivot, text) = (call.key(0), element(call.words[3]), call.words[4]);
-    let setting = call.env.config.list_size();
+    let limits = call.env.list_limits();
     let changed = call.keys.change(&key, |record| {
         list::read(record)?;
-        list::prepare(record, setting, 1, text.len());
+        list::prepare(record, limits, 1, text.len());
         let list = list::read(record)?;
         let len = list.len();
         let Some(number) = list.iter().position(|element| element == pivot) else {
@@ -60,12 +60,12 @@ pub(super) fn lrem(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = symmetric(call.words[2])?;
     let limit = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
     let (key, wanted) = (call.key(0), element(call.words[3]));
-    let setting = call.env.config.list_size();
+    let limits = call.env.list_limits();
     let changed = call.keys.change(&key, |record| {
         list::read(record)?;
         let gone = list::remove_equal(record, wanted, limit, count < 0);
         if gone > 0 {
-            list::settle(record, setting);
+            list::settle(record, limits);
         }
         Ok::<_, Error>((gone as u64, gone))
     })?;
@@ -81,13 +81,13 @@ pub(super) fn lrem(call: &mut Call<'_, '_>) -> Result<(), Error> {
 pub(super) fn ltrim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let places = Places::parse(&call.words[2..])?;
     let key = call.key(0);
-    let setting = call.env.config.list_size();
+    let limits = call.env.list_limits();
     let changed = call.keys.change(&key, |record| {
         let len = list::read(record)?.len();
         let kept = places.within(len);
         list::remove(record, kept.end, len - kept.end);
         list::remove(record, 0, kept.start);
-        list::settle(record, setting);
+        list::settle(record, limits);
         Ok::<_, Error>(((len - kept.len()) as u64, ()))
     })?;
     call.out.ok();

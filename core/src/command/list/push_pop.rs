@@ -6,8 +6,8 @@ use crate::keyspace::{Access, Event, Key};
 use crate::resp::ReplySink;
 use crate::resp::number::parse_i64;
 use crate::structs::listpack::Scratch;
-use crate::value::Record;
 use crate::value::list::{self, End, List};
+use crate::value::{ListLimits, Record};
 
 const NOT_POSITIVE: Error = Error::err("value is out of range, must be positive");
 
@@ -21,9 +21,9 @@ pub(super) fn rpush(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn push(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let (key, texts) = (call.key(0), &call.words[2..]);
-    let setting = call.env.config.list_size();
+    let limits = call.env.list_limits();
     let changed = call.keys.change_or_new(&key, list::TAG, list::EMPTY, |record| {
-        push_texts(record, end, texts, setting)
+        push_texts(record, end, texts, limits)
     })?;
     call.out.integer(changed.result as i64);
     call.notify(Event::List, push_event(end), &key);
@@ -35,10 +35,10 @@ fn push_texts(
     record: &mut Record,
     end: End,
     texts: &[&[u8]],
-    setting: i32,
+    limits: ListLimits,
 ) -> Result<(u64, usize), Error> {
     list::read(record)?;
-    list::push_all(record, end, texts, setting);
+    list::push_all(record, end, texts, limits);
     Ok((texts.len() as u64, list::read(record)?.len()))
 }
 
@@ -52,8 +52,8 @@ pub(super) fn rpushx(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn push_if_there(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let (key, texts) = (call.key(0), &call.words[2..]);
-    let setting = call.env.config.list_size();
-    let changed = call.keys.change(&key, |record| push_texts(record, end, texts, setting))?;
+    let limits = call.env.list_limits();
+    let changed = call.keys.change(&key, |record| push_texts(record, end, texts, limits))?;
     call.out.integer(changed.map_or(0, |changed| changed.result as i64));
     if changed.is_some() {
         call.notify(Event::List, push_event(end), &key);
@@ -78,17 +78,17 @@ pub(super) fn rpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn pop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
-    let (key, setting) = (call.key(0), call.env.config.list_size());
+    let (key, limits) = (call.key(0), call.env.list_limits());
     match call.words[2..] {
         [] => {
-            if !pop_one(call.keys, &key, end, setting, call.out)? {
+            if !pop_one(call.keys, &key, end, limits, call.out)? {
                 call.out.null();
             }
         }
         [count] => {
             let count = parse_i64(count).and_then(|count| usize::try_from(count).ok());
             let count = count.ok_or(NOT_POSITIVE)?;
-            if !pop_some(call.keys, &key, end, count, setting, call.out)? {
+            if !pop_some(call.keys, &key, end, count, limits, call.out)? {
                 call.out.null_array();
             }
         }
@@ -105,7 +105,7 @@ pub(in crate::command) fn pop_one(
     keys: &mut Access<'_>,
     key: &Key<'_>,
     end: End,
-    setting: i32,
+    limits: ListLimits,
     out: &mut dyn ReplySink,
 ) -> Result<bool, Error> {
     let changed = keys.change(key, |record| {
@@ -115,7 +115,7 @@ pub(in crate::command) fn pop_one(
             out.bulk(element.text(&mut Scratch::new()));
         }
         list::remove_at_end(record, end, len, 1);
-        list::settle(record, setting);
+        list::settle(record, limits);
         Ok((1, ()))
     })?;
     if let Some(changed) = changed {
@@ -135,7 +135,7 @@ pub(in crate::command) fn pop_some(
     key: &Key<'_>,
     end: End,
     count: usize,
-    setting: i32,
+    limits: ListLimits,
     out: &mut dyn ReplySink,
 ) -> Result<bool, Error> {
     let changed = keys.change(key, |record| {
@@ -149,7 +149,7 @@ pub(in crate::command) fn pop_some(
         }
         if count > 0 {
             list::remove_at_end(record, end, len, count);
-            list::settle(record, setting);
+            list::settle(record, limits);
         }
         Ok((count as u64, count > 0))
     })?;

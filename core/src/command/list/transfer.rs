@@ -9,7 +9,7 @@ use crate::resp::ReplySink;
 use crate::resp::number::parse_i64;
 use crate::structs::listpack::Element;
 use crate::value::list::{self, End};
-use crate::value::{Record, element};
+use crate::value::{ListLimits, Record, element};
 
 /// Reads the name of an end.
 pub(in crate::command) fn parse_end(word: &[u8]) -> Result<End, Error> {
@@ -33,8 +33,8 @@ pub(super) fn rpoplpush(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn move_or_null(call: &mut Call<'_, '_>, from: End, to: End) -> Result<(), Error> {
     let (source, target) = ((call.key(0), from), (call.key(1), to));
-    let setting = call.env.config.list_size();
-    if !move_one(call.keys, source, target, setting, call.out)? {
+    let limits = call.env.list_limits();
+    if !move_one(call.keys, source, target, limits, call.out)? {
         call.out.null();
     }
     Ok(())
@@ -49,7 +49,7 @@ pub(in crate::command) fn move_one(
     keys: &mut Access<'_>,
     (source, from): (Key<'_>, End),
     (target, to): (Key<'_>, End),
-    setting: i32,
+    limits: ListLimits,
     out: &mut dyn ReplySink,
 ) -> Result<bool, Error> {
     let Some(record) = keys.peek(&source) else { return Ok(false) };
@@ -57,20 +57,20 @@ pub(in crate::command) fn move_one(
         return Ok(false);
     };
     let emptied = if source.bytes == target.bytes && source.db == target.db {
-        rotate(keys, &source, (from, to), &moved, setting)?;
+        rotate(keys, &source, (from, to), &moved, limits)?;
         keys.notify(Event::List, push_event(to), &target);
         false
     } else {
         let changes = keys.stats.changes;
         keys.change_or_new(&target, list::TAG, list::EMPTY, |record| {
             list::read(record)?;
-            push_moved(record, to, &moved, setting);
+            push_moved(record, to, &moved, limits);
             Ok::<_, Error>((1, ()))
         })?;
         // A move counts once, at its source.
         keys.stats.changes = changes;
         keys.notify(Event::List, push_event(to), &target);
-        take(keys, &source, from, setting)?
+        take(keys, &source, from, limits)?
     };
     let side = |end| -> &[u8] {
         match end {
@@ -91,24 +91,29 @@ fn rotate(
     key: &Key<'_>,
     (from, to): (End, End),
     moved: &[u8],
-    setting: i32,
+    limits: ListLimits,
 ) -> Result<(), Error> {
     keys.change(key, |record| {
         let len = list::read(record)?.len();
         list::remove_at_end(record, from, len, 1);
-        push_moved(record, to, moved, setting);
-        list::settle(record, setting);
+        push_moved(record, to, moved, limits);
+        list::settle(record, limits);
         Ok((1, ()))
     })?;
     Ok(())
 }
 
 /// Takes an element from an end. Returns whether it was the last.
-fn take(keys: &mut Access<'_>, key: &Key<'_>, from: End, setting: i32) -> Result<bool, Error> {
+fn take(
+    keys: &mut Access<'_>,
+    key: &Key<'_>,
+    from: End,
+    limits: ListLimits,
+) -> Result<bool, Error> {
     let changed = keys.change(key, |record| {
         let len = list::read(record)?.len();
         list::remove_at_end(record, from, len, 1);
-        list::settle(record, setting);
+        list::settle(record, limits);
         Ok::<_, Error>((1, ()))
     })?;
     Ok(changed.is_some_and(|changed| changed.emptied))
@@ -116,13 +121,13 @@ fn take(keys: &mut Access<'_>, key: &Key<'_>, from: End, setting: i32) -> Result
 
 /// Pushes an element that was popped. Redis reckons with the text of such a one only if it is no
 /// number.
-fn push_moved(record: &mut Record, end: End, moved: &[u8], setting: i32) {
+fn push_moved(record: &mut Record, end: End, moved: &[u8], limits: ListLimits) {
     let element = element(moved);
     let text_len = match element {
         Element::Bytes(text) => text.len(),
         Element::Int(_) => 0,
     };
-    list::prepare(record, setting, 1, text_len);
+    list::prepare(record, limits, 1, text_len);
     list::push(record, end, element);
 }
 
@@ -162,8 +167,8 @@ fn positive(word: &[u8], error: &'static str) -> Result<usize, Error> {
 
 pub(super) fn lmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = PopOptions::parse(&call.words[1..])?;
-    let setting = call.env.config.list_size();
-    let found = pop_first(call.keys, call.located, options, setting, call.out)?;
+    let limits = call.env.list_limits();
+    let found = pop_first(call.keys, call.located, options, limits, call.out)?;
     if !found {
         call.out.null_array();
     }
@@ -179,11 +184,11 @@ pub(in crate::command) fn pop_first(
     keys: &mut Access<'_>,
     located: &[Key<'_>],
     options: PopOptions,
-    setting: i32,
+    limits: ListLimits,
     out: &mut dyn ReplySink,
 ) -> Result<bool, Error> {
     let Some(key) = located.iter().find(|key| keys.contains(key)) else { return Ok(false) };
     out.array(2);
     out.bulk(key.bytes);
-    pop_some(keys, key, options.end, options.count, setting, out)
+    pop_some(keys, key, options.end, options.count, limits, out)
 }

@@ -214,7 +214,7 @@ fn reply(
         }
         return Ok(());
     }
-    let mut stored = list::Builder::new(call.env.limits().list_size);
+    let mut stored = list::Builder::new(call.env.list_limits());
     for (get, element) in values {
         get.read(call.keys, db, element, |value| stored.push(value.unwrap_or_default()));
     }

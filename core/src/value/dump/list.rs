@@ -60,7 +60,7 @@ pub(super) fn restore<'p>(
     reader: &mut Reader<'p>,
     limits: &Limits,
 ) -> Option<Restored<'p>> {
-    let mut list = Quicklist::new(Fill::new(limits.list_size));
+    let mut list = Quicklist::new(Fill::new(limits.list.size));
     match kind {
         TYPE_TEXTS => read_each(reader, |reader| push_text(&mut list, &reader.text()?))?,
         TYPE_ZIPLIST => {
@@ -132,7 +132,7 @@ fn in_usual_form(one: Element<'_>) -> Element<'_> {
 }
 
 fn into_restored(list: Quicklist, limits: &Limits) -> Restored<'static> {
-    match list::settled(list, limits.list_size) {
+    match list::settled(list, limits.list) {
         Ok(bytes) => Restored::Packed(list::TAG, Cow::Owned(bytes)),
         Err(object) => Restored::Boxed(list::TAG, Some(object)),
     }
@@ -144,13 +144,18 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::structs::listpack::Scratch;
+    use crate::value::ListLimits;
     use proptest::prelude::*;
 
     const LIMITS: Limits = Limits { string_len: 1 << 20, ..Limits::DEFAULT };
 
+    fn list_limits(size: i32) -> ListLimits {
+        ListLimits { size, ..ListLimits::DEFAULT }
+    }
+
     fn record_of(texts: &[&[u8]], setting: i32) -> Record {
         let mut record = Record::new(b"key", list::TAG, list::EMPTY, None, 0);
-        list::push_all(&mut record, End::Tail, texts, setting);
+        list::push_all(&mut record, End::Tail, texts, list_limits(setting));
         record
     }
 
@@ -199,7 +204,7 @@ mod tests {
         ] {
             let payload = payload_of(&record_of(&texts, setting));
             assert_eq!(payload[..payload.len() - 10], *value, "{}", payload.escape_ascii());
-            let limits = Limits { list_size: setting, ..LIMITS };
+            let limits = Limits { list: list_limits(setting), ..LIMITS };
             let encoding = if setting == 2 { "quicklist" } else { "listpack" };
             assert_eq!(restored(value, &limits), Ok(("a 5 bb -4096 ".into(), encoding)));
         }
@@ -274,7 +279,7 @@ mod tests {
             let texts: Vec<_> = texts.iter().map(|text| &text[..]).collect();
             let record = record_of(&texts, setting);
             let payload = payload_of(&record);
-            let limits = Limits { list_size: setting, ..LIMITS };
+            let limits = Limits { list: list_limits(setting), ..LIMITS };
             let again = record_from(&payload, &limits).unwrap();
             prop_assert_eq!(payload_of(&again), payload);
             let elements = |record: &Record| -> Vec<_> {
