@@ -29,6 +29,7 @@ mod lazyfree;
 mod measure;
 mod memory;
 mod migrate;
+mod nodes;
 mod pipeline;
 mod plan;
 mod point;
@@ -36,6 +37,7 @@ mod python;
 mod redis;
 mod resp;
 mod row;
+mod sessions;
 mod threads;
 mod types;
 mod workload;
@@ -65,7 +67,12 @@ const SCENARIOS: &[Scenario] = &[
     ),
     ("expire", "a million keys due in the same second, beside redis", expire::run),
     ("resp", "requests and replies read and written, beside hiredis and redis-protocol", resp::run),
-    ("migrate", "a slot to another engine, key by key, beside MIGRATE of redis", migrate::run),
+    ("migrate", "slots to another engine, in every mode, beside MIGRATE of redis", migrate::run),
+    (
+        "sessions",
+        "transactions, scripts, messages and waiting, beside redis with a pipeline",
+        sessions::run,
+    ),
     ("plan", "slots of 1,000 nodes brought to balance, beside redis-cli's method", plan::run),
     ("types", "commands on every type, one at a time, beside redis with a pipeline", types::run),
     ("zset", "a sorted set of a million members beside a pair of maps and redis", zset::run),

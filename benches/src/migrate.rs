@@ -1,47 +1,59 @@
-//! `migrate`: one slot from one engine to another in this process, by the machine of the mode
-//! `by_key`, beside MIGRATE from one redis-server to another over the loopback interface.
+//! `migrate`: slots from one engine to another in this process, in every mode, beside MIGRATE from one
+//! redis-server to another over the loopback interface.
 //!
 //! Both sides move the same keys and values. The values are chance, which no compression makes
 //! smaller, and redis-server is told not to try. Its source is asked for a hundred keys at a time.
+//! Our source and our target share one thread, its two servers run side by side.
 
-use crate::measure::interleave;
+use crate::measure::{ROUNDS, interleave, median};
+use crate::nodes::Nodes;
 use crate::redis::Redis;
 use crate::row::{Better, Report, Row};
 use crate::workload::{Chance, VALUE_LEN};
-use keyslot::cluster::{Node, NodeId, Topology};
+use keyslot::Mode;
 use keyslot::resp::encode_request;
-use keyslot::slot::{SLOTS, SlotScheme};
-use keyslot::{Engine, EngineOptions, Migration, MigrationEvent, MigrationLimits, Mode, Session};
+use keyslot::slot::SlotScheme;
 use std::time::{Duration, Instant};
 
-/// The keys of the small case.
-const KEYS: usize = 100_000;
+/// The slots of the small keys, and the keys of each.
+const SLOTS: usize = 100;
+const SLOT_KEYS: usize = 10_000;
 /// The value of the big case, in bytes.
 const BIG: usize = 10_000_000;
 /// How many keys one MIGRATE names.
 const CALL_KEYS: usize = 100;
-/// How many bytes the machine gives out at once.
-const FRAME_BYTES: usize = 1 << 20;
 
-/// The `number`-th key, 32 bytes long; all are in one slot.
-fn key(number: usize) -> String {
-    format!("{{user:profile:sessions}}:{number:08x}")
+const MODES: &[(&str, Mode)] = &[("by_key", Mode::ByKey), ("atomic", Mode::Atomic)];
+
+/// The `number`-th key of the `slot`-th slot, 32 bytes long.
+fn key(slot: usize, number: usize) -> String {
+    format!("{{user:profile:{slot:07}}}::{number:08x}")
 }
 
-/// What is in the slot: keys from number zero on, and their values.
+/// What is in the slots: keys from number zero on, and their values.
 struct Load {
+    slots: usize,
     values: Vec<Vec<u8>>,
 }
 
 impl Load {
-    fn new(keys: usize, value_len: usize) -> Self {
+    fn new(slots: usize, slot_keys: usize, value_len: usize) -> Self {
         let mut chance = Chance(5);
         let mut value = || (0..value_len).map(|_| chance.below(256) as u8).collect();
-        Self { values: (0..keys).map(|_| value()).collect() }
+        Self { slots, values: (0..slots * slot_keys).map(|_| value()).collect() }
     }
 
     fn keys(&self) -> usize {
         self.values.len()
+    }
+
+    fn key(&self, place: usize) -> String {
+        let slot_keys = self.keys() / self.slots;
+        key(place / slot_keys, place % slot_keys)
+    }
+
+    fn slots(&self) -> Vec<u16> {
+        (0..self.slots).map(|slot| SlotScheme::Redis.slot(key(slot, 0).as_bytes())).collect()
     }
 
     /// Stores everything in pieces; `send` gets requests and how many they are.
@@ -49,7 +61,7 @@ impl Load {
         for (piece, values) in self.values.chunks(CALL_KEYS).enumerate() {
             let mut requests = Vec::new();
             for (place, value) in values.iter().enumerate() {
-                let key = key(piece * CALL_KEYS + place);
+                let key = self.key(piece * CALL_KEYS + place);
                 encode_request(&[b"SET", key.as_bytes(), value], &mut requests);
             }
             send(&requests, values.len());
@@ -57,64 +69,24 @@ impl Load {
     }
 }
 
-/// An engine that is a node of a cluster of two, in which the first owns every slot.
-fn engine(nodes: &[Node; 2], me: usize) -> Engine {
-    let mut topology = Topology::new(SlotScheme::Redis, nodes[me].clone());
-    topology.put_node(nodes[1 - me].clone());
-    for slot in 0..SLOTS as u16 {
-        assert!(topology.assign(slot, nodes[0].id), "the first node is known");
-    }
-    Engine::new(EngineOptions { cluster: Some(topology), ..EngineOptions::default() })
-}
-
-fn node(digit: u8) -> Node {
-    let id = NodeId::parse(&[digit; 40]).expect("forty hexadecimal digits");
-    Node::primary(id, "127.0.0.1", u16::from(digit))
-}
-
-/// Carries frames and answers to and fro until the migration ends.
-fn carry(migration: &mut Migration, target: &mut Session) {
-    let mut frame = Vec::new();
-    while !migration.is_ended() {
-        frame.clear();
-        migration.poll_transmit(&mut frame, FRAME_BYTES);
-        target.feed(&frame);
-        migration.handle_frame(target.output());
-        target.consume_output(target.output().len());
-        migration.handle_timeout();
-    }
-}
-
 /// The time that a new engine takes to move the load to another new one.
-fn ours(load: &Load) -> Duration {
-    let nodes = [node(b'a'), node(b'b')];
-    let engines = [0, 1].map(|me| engine(&nodes, me));
-    let mut source = engines[0].session();
+fn ours(mode: Mode, load: &Load) -> Duration {
+    let nodes = Nodes::new();
+    let mut source = nodes.source.session();
     load.store(|requests, count| {
         source.feed(requests);
         assert_eq!(source.output(), b"+OK\r\n".repeat(count));
         source.consume_output(source.output().len());
     });
-    let slot = SlotScheme::Redis.slot(key(0).as_bytes());
-    let limits = MigrationLimits::default();
-    let slots = [slot].into_iter().collect();
-    let migration = engines[0].migrate(Mode::ByKey, slots, nodes[1].id, limits);
-    let mut migration = migration.expect("the first node owns the slot");
-    let mut target = engines[1].session();
+    let mut carrier = nodes.migrate(mode, &load.slots());
     let start = Instant::now();
-    carry(&mut migration, &mut target);
+    carrier.carry();
     let time = start.elapsed();
-    check(migration, target, load);
-    time
-}
-
-/// Makes sure that everything has arrived.
-fn check(mut migration: Migration, mut target: Session, load: &Load) {
-    let last = std::iter::from_fn(|| migration.poll_event()).last();
-    assert_eq!(last, Some(MigrationEvent::Finished));
-    assert_eq!(migration.status().keys_moved, load.keys() as u64);
+    assert_eq!(carrier.migration.status().keys_moved, load.keys() as u64);
+    let mut target = nodes.target.session();
     target.feed(b"DBSIZE\r\n");
     assert_eq!(target.take_output(), format!(":{}\r\n", load.keys()).into_bytes());
+    time
 }
 
 /// Two servers, the second of which can be reached by the first.
@@ -151,7 +123,7 @@ impl Servers {
 }
 
 fn migrate_calls(load: &Load, port: &str) -> Vec<Vec<u8>> {
-    let keys: Vec<String> = (0..load.keys()).map(key).collect();
+    let keys: Vec<String> = (0..load.keys()).map(|place| load.key(place)).collect();
     let call = |keys: &[String]| {
         let head = ["MIGRATE", "127.0.0.1", port, "", "0", "10000", "KEYS"];
         let words: Vec<&str> = head.into_iter().chain(keys.iter().map(String::as_str)).collect();
@@ -162,30 +134,50 @@ fn migrate_calls(load: &Load, port: &str) -> Vec<Vec<u8>> {
     keys.chunks(CALL_KEYS).map(call).collect()
 }
 
+/// Every mode beside the same rounds of the peer.
+fn small(report: &mut Report, servers: &mut Servers) {
+    let load = Load::new(SLOTS, SLOT_KEYS, VALUE_LEN);
+    let speed = |time: Duration| load.keys() as f64 / time.as_secs_f64();
+    let mut theirs = Vec::new();
+    let mut ours_by_mode = vec![Vec::new(); MODES.len()];
+    for _ in 0..ROUNDS {
+        theirs.push(speed(servers.time(&load)));
+        for ((_, mode), figures) in MODES.iter().zip(&mut ours_by_mode) {
+            figures.push(speed(ours(*mode, &load)));
+        }
+    }
+    let theirs = median(theirs);
+    for ((name, _), figures) in MODES.iter().zip(ours_by_mode) {
+        report.row(&Row {
+            id: &format!("migrate.{name}.small.redis"),
+            metric: "1 M small keys in 100 slots",
+            unit: "keys/s",
+            ours: median(figures),
+            theirs,
+            better: Better::Higher,
+        });
+    }
+}
+
+fn big(report: &mut Report, servers: &mut Servers) {
+    let load = Load::new(1, 1, BIG);
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    for (name, mode) in MODES {
+        let (ours, theirs) = interleave(|| ms(ours(*mode, &load)), || ms(servers.time(&load)));
+        report.row(&Row {
+            id: &format!("migrate.{name}.big.redis"),
+            metric: "a string of 10 MB",
+            unit: "ms",
+            ours,
+            theirs,
+            better: Better::Lower,
+        });
+    }
+}
+
 pub(crate) fn run(report: &mut Report) -> Result<(), String> {
     let mut servers = Servers::start()?;
-    let small = Load::new(KEYS, VALUE_LEN);
-    let speed = |time: Duration| KEYS as f64 / time.as_secs_f64();
-    let (ours_small, theirs_small) =
-        interleave(|| speed(ours(&small)), || speed(servers.time(&small)));
-    report.row(&Row {
-        id: "migrate.by_key.small.redis",
-        metric: "100 k small keys",
-        unit: "keys/s",
-        ours: ours_small,
-        theirs: theirs_small,
-        better: Better::Higher,
-    });
-    let big = Load::new(1, BIG);
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    let (ours_big, theirs_big) = interleave(|| ms(ours(&big)), || ms(servers.time(&big)));
-    report.row(&Row {
-        id: "migrate.by_key.big.redis",
-        metric: "a string of 10 MB",
-        unit: "ms",
-        ours: ours_big,
-        theirs: theirs_big,
-        better: Better::Lower,
-    });
+    small(report, &mut servers);
+    big(report, &mut servers);
     Ok(())
 }

@@ -79,6 +79,11 @@ impl Redis {
         self.directory.join(SOCKET)
     }
 
+    /// Another connection.
+    pub(crate) fn connect(&self) -> UnixStream {
+        UnixStream::connect(self.socket()).expect("the peer is alive")
+    }
+
     /// Sends bytes and reads until `reply_len` bytes have come back.
     pub(crate) fn exchange(&mut self, request: &[u8], reply_len: usize) {
         self.stream.write_all(request).expect("the peer is alive");
