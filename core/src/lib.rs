@@ -53,7 +53,8 @@ pub use command::{
     DatabaseFigures, Figures, HostFigures, HotKey, LatencySample, Metric, MetricKind, SlowCall,
 };
 pub use engine::{
-    Effect, Effects, Engine, EngineOptions, ImportEvent, Link, Migration, Receiver, Session,
+    Effect, Effects, Engine, EngineOptions, ImportEvent, Link, Migration, Pipeline, Receiver,
+    Session,
 };
 pub use migration::{
     Decision, Measure, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus, Mode,

@@ -2,10 +2,11 @@
 //! command goes that has no typed call. Decides for which calls other threads may run.
 
 use crate::errors;
+use crate::pipeline::{Queue, Then};
 use crate::reply::Tape;
 use crate::word::{Word, Words};
 use keyslot::{Engine, Session};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::PyTuple;
@@ -37,6 +38,9 @@ pub(crate) struct Client {
     /// The database for calls that do without the conversation, or [`NOT_PLAIN`].
     plain_db: AtomicUsize,
     closed: AtomicBool,
+    /// What waits to be carried out, if this client is a pipeline. The lock is held for moments
+    /// alone.
+    queue: Option<Mutex<Queue>>,
 }
 
 impl Client {
@@ -47,7 +51,25 @@ impl Client {
             plain_db: AtomicUsize::new(session.plain_database().unwrap_or(NOT_PLAIN)),
             conversation: Mutex::new(Some(session)),
             closed: AtomicBool::new(false),
+            queue: None,
         }
+    }
+
+    /// A client whose commands wait in a queue, in a conversation like this one's.
+    pub(crate) fn with_queue(&self, py: Python<'_>, queue: Queue) -> PyResult<Self> {
+        let session = self.converse(py, |session| session.twin())?;
+        Ok(Self {
+            shared: self.shared.clone(),
+            plain_db: AtomicUsize::new(NOT_PLAIN),
+            conversation: Mutex::new(Some(session)),
+            closed: AtomicBool::new(false),
+            queue: Some(Mutex::new(queue)),
+        })
+    }
+
+    /// What waits to be carried out in a pipeline.
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.as_ref().expect("a pipeline has a queue").lock()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -72,6 +94,10 @@ impl Client {
     }
 
     fn note_state(&self, session: &Session) {
+        if self.queue.is_some() {
+            // A typed call would be carried out at once.
+            return;
+        }
         self.plain_db.store(session.plain_database().unwrap_or(NOT_PLAIN), Relaxed);
     }
 
@@ -104,6 +130,62 @@ impl Client {
             Some(result)
         });
         result.ok_or_else(|| errors::closed(py))
+    }
+
+    /// Carries out a request, and returns what `then` makes of its reply. If this client is a
+    /// pipeline, the request waits there instead, and the pipeline is returned.
+    pub(crate) fn answer<'py>(
+        this: &Bound<'py, Self>,
+        words: &[Word<'_>],
+        then: Then,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::serve(this, words, then, Self::call)
+    }
+
+    /// The same for a request that is known to end soon.
+    pub(crate) fn answer_soon<'py>(
+        this: &Bound<'py, Self>,
+        words: &[Word<'_>],
+        then: Then,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::serve(this, words, then, Self::call_short)
+    }
+
+    /// Whether commands wait in a queue for now.
+    pub(crate) fn is_queueing(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.lock().is_open())
+    }
+
+    /// Answers what needs no request with an empty list; a pipeline notes that, and is returned.
+    pub(crate) fn answer_nothing<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = this.py();
+        let then = Then::NothingAsked;
+        match &this.get().queue {
+            Some(queue) if queue.lock().offer(&[], Then::NothingAsked).is_ok() => {
+                Ok(this.clone().into_any())
+            }
+            _ => then.apply(py.None().into_bound(py)),
+        }
+    }
+
+    #[inline]
+    fn serve<'py>(
+        this: &Bound<'py, Self>,
+        words: &[Word<'_>],
+        then: Then,
+        call: impl FnOnce(&Self, Python<'py>, &[Word<'_>]) -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let client = this.get();
+        let Some(queue) = &client.queue else {
+            return then.apply(call(client, this.py(), words)?);
+        };
+        client.engine(this.py())?;
+        let Err(then) = queue.lock().offer(&slices(words), then) else {
+            return Ok(this.clone().into_any());
+        };
+        let reply = call(client, this.py(), words)?;
+        queue.lock().note_done(&slices(words));
+        then.apply(reply)
     }
 
     /// Carries out a request that is known to end soon.
@@ -182,10 +264,36 @@ impl Client {
     /// maps as ``dict``, sets as ``set``, doubles as ``float``. An error is raised; one inside an
     /// array is an element of the list.
     #[pyo3(signature = (*words))]
-    fn execute<'py>(&self, words: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn execute<'py>(
+        this: &Bound<'py, Self>,
+        words: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::execute_command(this, words)
+    }
+
+    /// Carry out one command and return its reply as it is: ``execute`` by redis-py's name. A
+    /// pipeline, whose ``execute`` is another, queues the command and returns itself.
+    #[pyo3(signature = (*args))]
+    fn execute_command<'py>(
+        this: &Bound<'py, Self>,
+        args: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut request = Words::new();
+        append(&mut request, args)?;
+        Self::answer(this, &request, Then::AsIs)
+    }
+
+    /// Carry out one command and return what ``convert`` makes of its reply. A pipeline queues both
+    /// and returns itself.
+    #[pyo3(signature = (convert, *words))]
+    fn ask<'py>(
+        this: &Bound<'py, Self>,
+        convert: Py<PyAny>,
+        words: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let mut request = Words::new();
         append(&mut request, words)?;
-        self.call(words.py(), &request)
+        Self::answer(this, &request, Then::Call(convert))
     }
 
     /// The number of the database that this client's keys are in.

@@ -32,6 +32,18 @@ pub(crate) fn bad_data(py: Python<'_>, text: &str) -> PyErr {
     of_class(py, "DataError", text)
 }
 
+/// A call that does not fit what was called before.
+#[cold]
+pub(crate) fn misuse(py: Python<'_>, text: &str) -> PyErr {
+    of_class(py, "KeyslotError", text)
+}
+
+/// A transaction that was not carried out, since a key that was watched is not what it was.
+#[cold]
+pub(crate) fn watched_key_changed(py: Python<'_>) -> PyErr {
+    of_class(py, "WatchError", "Watched variable changed.")
+}
+
 /// A value that cannot be a word of a request.
 #[cold]
 pub(crate) fn not_a_word(object: Borrowed<'_, '_, PyAny>) -> PyErr {

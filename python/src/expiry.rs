@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::errors;
+use crate::pipeline::Then;
 use crate::word::{Word, Words};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDateTime, PyDelta, PyInt};
@@ -89,20 +90,19 @@ struct Condition {
 }
 
 impl Client {
-    fn change_expiry(
-        &self,
-        py: Python<'_>,
+    fn change_expiry<'py>(
+        this: &Bound<'py, Self>,
         command: &'static str,
         name: Word<'_>,
         time: Word<'_>,
         condition: Condition,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let mut words: Words<'_> = Words::new();
         words.extend([Word::from(command), name, time]);
         let Condition { nx, xx, gt, lt } = condition;
         let flags = [(nx, "NX"), (xx, "XX"), (gt, "GT"), (lt, "LT")];
         words.extend(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word.into()));
-        self.call_short(py, &words)?.is_truthy()
+        Self::answer_soon(this, &words, Then::Truth)
     }
 }
 
@@ -114,84 +114,76 @@ impl Client {
     /// With ``nx`` only if the key does not expire yet, with ``xx`` only if it does, with ``gt``
     /// only if the new time is later, with ``lt`` only if it is earlier.
     #[pyo3(signature = (name, time, nx=false, xx=false, gt=false, lt=false))]
-    #[expect(clippy::too_many_arguments, reason = "redis-py's signature")]
-    fn expire(
-        &self,
-        py: Python<'_>,
+    fn expire<'py>(
+        this: &Bound<'py, Self>,
         name: Word<'_>,
-        time: &Bound<'_, PyAny>,
+        time: &Bound<'py, PyAny>,
         nx: bool,
         xx: bool,
         gt: bool,
         lt: bool,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let time = span(time.as_borrowed(), Unit::Seconds)?;
-        self.change_expiry(py, "EXPIRE", name, time, Condition { nx, xx, gt, lt })
+        Self::change_expiry(this, "EXPIRE", name, time, Condition { nx, xx, gt, lt })
     }
 
     /// Let a key expire after ``time`` milliseconds, an integer or a ``timedelta``. Return whether
     /// the expiry time was set. The conditions are those of ``expire``.
     #[pyo3(signature = (name, time, nx=false, xx=false, gt=false, lt=false))]
-    #[expect(clippy::too_many_arguments, reason = "redis-py's signature")]
-    fn pexpire(
-        &self,
-        py: Python<'_>,
+    fn pexpire<'py>(
+        this: &Bound<'py, Self>,
         name: Word<'_>,
-        time: &Bound<'_, PyAny>,
+        time: &Bound<'py, PyAny>,
         nx: bool,
         xx: bool,
         gt: bool,
         lt: bool,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let time = span(time.as_borrowed(), Unit::Milliseconds)?;
-        self.change_expiry(py, "PEXPIRE", name, time, Condition { nx, xx, gt, lt })
+        Self::change_expiry(this, "PEXPIRE", name, time, Condition { nx, xx, gt, lt })
     }
 
     /// Let a key expire at ``when``, seconds since the Unix epoch or a ``datetime``. Return whether
     /// the expiry time was set. The conditions are those of ``expire``.
     #[pyo3(signature = (name, when, nx=false, xx=false, gt=false, lt=false))]
-    #[expect(clippy::too_many_arguments, reason = "redis-py's signature")]
-    fn expireat(
-        &self,
-        py: Python<'_>,
+    fn expireat<'py>(
+        this: &Bound<'py, Self>,
         name: Word<'_>,
-        when: &Bound<'_, PyAny>,
+        when: &Bound<'py, PyAny>,
         nx: bool,
         xx: bool,
         gt: bool,
         lt: bool,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let when = point(when.as_borrowed(), Unit::Seconds)?;
-        self.change_expiry(py, "EXPIREAT", name, when, Condition { nx, xx, gt, lt })
+        Self::change_expiry(this, "EXPIREAT", name, when, Condition { nx, xx, gt, lt })
     }
 
     /// Let a key expire at ``when``, milliseconds since the Unix epoch or a ``datetime``. Return
     /// whether the expiry time was set. The conditions are those of ``expire``.
     #[pyo3(signature = (name, when, nx=false, xx=false, gt=false, lt=false))]
-    #[expect(clippy::too_many_arguments, reason = "redis-py's signature")]
-    fn pexpireat(
-        &self,
-        py: Python<'_>,
+    fn pexpireat<'py>(
+        this: &Bound<'py, Self>,
         name: Word<'_>,
-        when: &Bound<'_, PyAny>,
+        when: &Bound<'py, PyAny>,
         nx: bool,
         xx: bool,
         gt: bool,
         lt: bool,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let when = point(when.as_borrowed(), Unit::Milliseconds)?;
-        self.change_expiry(py, "PEXPIREAT", name, when, Condition { nx, xx, gt, lt })
+        Self::change_expiry(this, "PEXPIREAT", name, when, Condition { nx, xx, gt, lt })
     }
 
     /// Return the seconds that a key has left, rounded; -1 if it does not expire, -2 if it does
     /// not exist.
-    fn ttl<'py>(&self, py: Python<'py>, name: Word<'_>) -> PyResult<Bound<'py, PyAny>> {
-        self.call_short(py, &[Word::from("TTL"), name])
+    fn ttl<'py>(this: &Bound<'py, Self>, name: Word<'_>) -> PyResult<Bound<'py, PyAny>> {
+        Self::answer_soon(this, &[Word::from("TTL"), name], Then::AsIs)
     }
 
     /// Return the milliseconds that a key has left; -1 if it does not expire, -2 if it does not
     /// exist.
-    fn pttl<'py>(&self, py: Python<'py>, name: Word<'_>) -> PyResult<Bound<'py, PyAny>> {
-        self.call_short(py, &[Word::from("PTTL"), name])
+    fn pttl<'py>(this: &Bound<'py, Self>, name: Word<'_>) -> PyResult<Bound<'py, PyAny>> {
+        Self::answer_soon(this, &[Word::from("PTTL"), name], Then::AsIs)
     }
 }

@@ -7,6 +7,7 @@ mod engine;
 mod errors;
 mod expiry;
 mod keys;
+mod pipeline;
 mod reply;
 mod session;
 mod strings;
@@ -23,6 +24,8 @@ mod _keyslot {
     use crate::clock::ManualClock;
     #[pymodule_export]
     use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::pipeline::Pipeline;
     #[pymodule_export]
     use crate::session::Session;
 }

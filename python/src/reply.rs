@@ -55,15 +55,32 @@ impl Tape {
     }
 
     /// Makes the objects of the reply and raises if it is an error. No reply at all is `None`.
-    pub(crate) fn into_object(mut self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         let object = Playback { py, tape: &self, next: 0 }.reply();
+        self.give_back();
+        object
+    }
+
+    /// Makes the objects of all replies that were written. One that is an error is an exception in
+    /// the list.
+    pub(crate) fn into_objects(self, py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+        let list = PyList::empty(py);
+        let mut playback = Playback { py, tape: &self, next: 0 };
+        while playback.next < self.parts.len() {
+            list.append(playback.object()?)?;
+        }
+        self.give_back();
+        Ok(list)
+    }
+
+    /// Keeps the room for the thread's next reply.
+    fn give_back(mut self) {
         let size = self.bytes.capacity() + self.parts.capacity() * size_of::<Part>();
         if size <= KEPT_BYTES_MAX {
             self.parts.clear();
             self.bytes.clear();
             SPARE.set(self);
         }
-        object
     }
 
     fn add(&mut self, bytes: &[u8]) -> Range<usize> {

@@ -3,56 +3,63 @@
 use crate::client::{Client, append};
 use crate::errors;
 use crate::expiry::{Lifetime, Unit, span};
+use crate::pipeline::Then;
 use crate::reply;
 use crate::word::{Word, Words, flattened};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 impl Client {
     /// The value of a string key.
     #[inline]
     pub(crate) fn value<'py>(
-        &self,
-        py: Python<'py>,
-        name: &Word<'_>,
-    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let Some(db) = self.plain_db() else {
-            let name = Word::Borrowed(name.bytes());
-            return Ok(self.call_short(py, &[Word::from("GET"), name])?.extract()?);
+        this: &Bound<'py, Self>,
+        name: Word<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, client) = (this.py(), this.get());
+        let Some(db) = client.plain_db() else {
+            return Self::answer_soon(this, &[Word::from("GET"), name], Then::AsIs);
         };
         let read = |value: Option<&[u8]>| value.map(|value| reply::bytes(py, value));
-        let value = self.engine(py)?.get_with(db, name.bytes(), read);
-        value.map_err(|error| errors::raised(py, &error))?.transpose()
+        let value = client.engine(py)?.get_with(db, name.bytes(), read);
+        match value.map_err(|error| errors::raised(py, &error))?.transpose()? {
+            Some(value) => Ok(value.into_any()),
+            None => Ok(py.None().into_bound(py)),
+        }
     }
 
-    /// Stores a string.
+    /// Stores a string. Returns `True`.
     #[inline]
-    pub(crate) fn store(&self, py: Python<'_>, name: &Word<'_>, value: &Word<'_>) -> PyResult<()> {
-        let Some(db) = self.plain_db() else {
-            let (name, value) = (Word::Borrowed(name.bytes()), Word::Borrowed(value.bytes()));
-            return self.call_short(py, &[Word::from("SET"), name, value]).map(drop);
+    pub(crate) fn store<'py>(
+        this: &Bound<'py, Self>,
+        name: Word<'_>,
+        value: Word<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, client) = (this.py(), this.get());
+        let Some(db) = client.plain_db() else {
+            return Self::answer_soon(this, &[Word::from("SET"), name, value], Then::Stored);
         };
-        let stored = self.engine(py)?.set_in(db, name.bytes(), value.bytes());
-        stored.map_err(|error| errors::raised(py, &error))
+        let stored = client.engine(py)?.set_in(db, name.bytes(), value.bytes());
+        stored.map_err(|error| errors::raised(py, &error))?;
+        Ok(true.into_pyobject(py)?.to_owned().into_any())
     }
 
     fn add<'py>(
-        &self,
-        py: Python<'py>,
+        this: &Bound<'py, Self>,
         command: &'static str,
         name: Word<'_>,
         amount: Option<Word<'_>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let amount = amount.unwrap_or(Word::Borrowed(b"1"));
-        self.call_short(py, &[Word::from(command), name, amount])
+        Self::answer_soon(this, &[Word::from(command), name, amount], Then::AsIs)
     }
 }
 
 #[pymethods]
 impl Client {
     /// Return the value of a key, or ``None``.
-    fn get<'py>(&self, py: Python<'py>, name: Word<'_>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        self.value(py, &name)
+    fn get<'py>(this: &Bound<'py, Self>, name: Word<'_>) -> PyResult<Bound<'py, PyAny>> {
+        Self::value(this, name)
     }
 
     /// Store ``value`` under a key, whatever it held. Return ``True``, or ``None`` if ``nx`` or
@@ -66,8 +73,7 @@ impl Client {
                         exat=None, pxat=None))]
     #[expect(clippy::too_many_arguments, reason = "redis-py's signature")]
     fn set<'py>(
-        &self,
-        py: Python<'py>,
+        this: &Bound<'py, Self>,
         name: Word<'_>,
         value: Word<'_>,
         ex: Option<&Bound<'py, PyAny>>,
@@ -82,60 +88,53 @@ impl Client {
         let lifetime = lifetime(ex, px, exat, pxat);
         let times = lifetime.given() + usize::from(keepttl);
         if times == 0 && !(nx || xx || get) {
-            self.store(py, &name, &value)?;
-            return Ok(true.into_pyobject(py)?.to_owned().into_any());
+            return Self::store(this, name, value);
         }
         if times > 1 {
             let text =
                 "``ex``, ``px``, ``exat``, ``pxat``, and ``keepttl`` are mutually exclusive.";
-            return Err(errors::bad_data(py, text));
+            return Err(errors::bad_data(this.py(), text));
         }
         if nx && xx {
-            return Err(errors::bad_data(py, "``nx`` and ``xx`` are mutually exclusive."));
+            return Err(errors::bad_data(this.py(), "``nx`` and ``xx`` are mutually exclusive."));
         }
         let mut words = Words::new();
         words.extend([Word::from("SET"), name, value]);
         let flags = [(nx, "NX"), (xx, "XX"), (get, "GET"), (keepttl, "KEEPTTL")];
         words.extend(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word.into()));
         lifetime.write(&mut words)?;
-        let reply = self.call_short(py, &words)?;
-        let stored = !get && !reply.is_none();
-        if stored { Ok(true.into_pyobject(py)?.to_owned().into_any()) } else { Ok(reply) }
+        Self::answer_soon(this, &words, if get { Then::AsIs } else { Then::Stored })
     }
 
     /// Store ``value`` under a key that expires after ``time`` seconds, an integer or a
     /// ``timedelta``.
-    fn setex(
-        &self,
-        py: Python<'_>,
+    fn setex<'py>(
+        this: &Bound<'py, Self>,
         name: Word<'_>,
-        time: &Bound<'_, PyAny>,
+        time: &Bound<'py, PyAny>,
         value: Word<'_>,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let time = span(time.as_borrowed(), Unit::Seconds)?;
-        self.call_short(py, &[Word::from("SETEX"), name, time, value])?.is_truthy()
+        Self::answer_soon(this, &[Word::from("SETEX"), name, time, value], Then::Stored)
     }
 
     /// Store ``value`` under a key that expires after ``time_ms`` milliseconds, an integer or a
     /// ``timedelta``.
-    fn psetex(
-        &self,
-        py: Python<'_>,
+    fn psetex<'py>(
+        this: &Bound<'py, Self>,
         name: Word<'_>,
-        time_ms: &Bound<'_, PyAny>,
+        time_ms: &Bound<'py, PyAny>,
         value: Word<'_>,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let time = span(time_ms.as_borrowed(), Unit::Milliseconds)?;
-        self.call_short(py, &[Word::from("PSETEX"), name, time, value])?.is_truthy()
+        Self::answer_soon(this, &[Word::from("PSETEX"), name, time, value], Then::Stored)
     }
 
     /// Return the value of a key, or ``None``, and change when it expires: the arguments are those
     /// of ``set``, and ``persist`` lets the key not expire.
     #[pyo3(signature = (name, ex=None, px=None, exat=None, pxat=None, persist=false))]
-    #[expect(clippy::too_many_arguments, reason = "redis-py's signature")]
     fn getex<'py>(
-        &self,
-        py: Python<'py>,
+        this: &Bound<'py, Self>,
         name: Word<'_>,
         ex: Option<&Bound<'py, PyAny>>,
         px: Option<&Bound<'py, PyAny>>,
@@ -147,7 +146,7 @@ impl Client {
         if lifetime.given() + usize::from(persist) > 1 {
             let text =
                 "``ex``, ``px``, ``exat``, ``pxat``, and ``persist`` are mutually exclusive.";
-            return Err(errors::bad_data(py, text));
+            return Err(errors::bad_data(this.py(), text));
         }
         let mut words = Words::new();
         words.extend([Word::from("GETEX"), name]);
@@ -155,14 +154,14 @@ impl Client {
         if persist {
             words.push(Word::from("PERSIST"));
         }
-        self.call_short(py, &words)
+        Self::answer_soon(this, &words, Then::AsIs)
     }
 
     /// Return the values of keys, with ``None`` for those that have none. Takes a list of keys, or
     /// keys, or both.
     #[pyo3(signature = (keys, *args))]
     fn mget<'py>(
-        &self,
+        this: &Bound<'py, Self>,
         keys: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -171,17 +170,20 @@ impl Client {
         // A tuple of its own holds the keys, whatever happens to the list meanwhile.
         let keys = if is_one { PyTuple::new(py, [keys])? } else { tuple_of(keys)? };
         if keys.is_empty() && args.is_empty() {
-            return Ok(PyList::empty(py).into_any());
+            return Self::answer_nothing(this);
         }
         let mut words = Words::new();
         words.push(Word::from("MGET"));
         append(&mut words, &keys)?;
         append(&mut words, args)?;
-        self.call(py, &words)
+        Self::answer(this, &words, Then::AsIs)
     }
 
     /// Store the values of a mapping under its keys, all at once.
-    fn mset(&self, mapping: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn mset<'py>(
+        this: &Bound<'py, Self>,
+        mapping: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let items = flattened(mapping)?;
         let mut words = Words::new();
         words.reserve(1 + items.len());
@@ -189,53 +191,49 @@ impl Client {
         for item in &items {
             words.push(item.as_borrowed().extract()?);
         }
-        self.call(mapping.py(), &words)?.is_truthy()
+        Self::answer(this, &words, Then::Stored)
     }
 
     /// Add ``amount`` to the integer that a key holds, zero if it does not exist. Return the sum.
     #[pyo3(signature = (name, amount=None), text_signature = "($self, name, amount=1)")]
     fn incrby<'py>(
-        &self,
-        py: Python<'py>,
+        this: &Bound<'py, Self>,
         name: Word<'_>,
         amount: Option<Word<'_>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.add(py, "INCRBY", name, amount)
+        Self::add(this, "INCRBY", name, amount)
     }
 
     /// Add ``amount`` to the integer that a key holds, zero if it does not exist. Return the sum.
     #[pyo3(signature = (name, amount=None), text_signature = "($self, name, amount=1)")]
     fn incr<'py>(
-        &self,
-        py: Python<'py>,
+        this: &Bound<'py, Self>,
         name: Word<'_>,
         amount: Option<Word<'_>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.add(py, "INCRBY", name, amount)
+        Self::add(this, "INCRBY", name, amount)
     }
 
     /// Subtract ``amount`` from the integer that a key holds, zero if it does not exist. Return
     /// the difference.
     #[pyo3(signature = (name, amount=None), text_signature = "($self, name, amount=1)")]
     fn decrby<'py>(
-        &self,
-        py: Python<'py>,
+        this: &Bound<'py, Self>,
         name: Word<'_>,
         amount: Option<Word<'_>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.add(py, "DECRBY", name, amount)
+        Self::add(this, "DECRBY", name, amount)
     }
 
     /// Subtract ``amount`` from the integer that a key holds, zero if it does not exist. Return
     /// the difference.
     #[pyo3(signature = (name, amount=None), text_signature = "($self, name, amount=1)")]
     fn decr<'py>(
-        &self,
-        py: Python<'py>,
+        this: &Bound<'py, Self>,
         name: Word<'_>,
         amount: Option<Word<'_>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.add(py, "DECRBY", name, amount)
+        Self::add(this, "DECRBY", name, amount)
     }
 }
 

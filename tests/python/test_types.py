@@ -37,6 +37,9 @@ def test_users_see_the_types(tmp_path):
         "with engine as same, same.session() as session:\n"
         "    session.feed(b'PING\\r\\n')\n"
         "    name: str | None = session.client_getname()\n"
+        "with engine.pipeline() as pipe:\n"
+        "    pipe.set('key', 'value')\n"
+        "    results: list[object] = pipe.execute(raise_on_error=False)\n"
     )
     mypy("mypy", "--strict", str(program), tmp_path=tmp_path)
 
@@ -50,7 +53,7 @@ def public_members(kind):
     return [name for name in dir(kind) if not name.startswith("_")]
 
 
-@pytest.mark.parametrize("kind", [keyslot.Engine, keyslot.Session, keyslot.ManualClock])
+@pytest.mark.parametrize("kind", [keyslot.Engine, keyslot.Session, keyslot.Pipeline, keyslot.ManualClock])
 def test_everything_public_says_what_it_does(kind):
     assert kind.__doc__
     for name in public_members(kind):

@@ -66,7 +66,10 @@ impl Inner {
                 keys.clear();
             }
             if keys.is_empty() {
-                if self.env.pause.is_set() && self.is_held_back(client, rest[0], &time) {
+                if client.may_wait
+                    && self.env.pause.is_set()
+                    && self.is_held_back(client, rest[0], &time)
+                {
                     client.park(&self.env.pause);
                     break;
                 }

@@ -11,6 +11,7 @@ mod import;
 mod insight;
 mod link;
 mod migration;
+mod pipeline;
 mod route;
 #[cfg(feature = "scripts")]
 mod script;
@@ -24,6 +25,7 @@ pub use effects::{Effect, Effects};
 pub use import::{ImportEvent, Receiver};
 pub use link::Link;
 pub use migration::Migration;
+pub use pipeline::Pipeline;
 pub use session::Session;
 
 use crate::cluster::{Cluster, Topology, TopologyStore};

@@ -38,7 +38,7 @@ pub struct Session {
 }
 
 const ILLEGAL_ADDRESS: Error = Error::err("illegal address");
-const TOO_MANY: Error = Error::err("max number of clients reached");
+pub(super) const TOO_MANY: Error = Error::err("max number of clients reached");
 
 /// Unfinished input that a stranger may keep, in bytes.
 const STRANGERS_QUERY_MAX: usize = 1 << 20;
@@ -58,6 +58,10 @@ impl Session {
         let mut session = Self::with_state(engine, closing);
         session.out.error(&TOO_MANY);
         session
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.client.id == 0
     }
 
     fn with_state(engine: Engine, client: ClientState) -> Self {
@@ -273,7 +277,7 @@ impl Session {
     /// Carries out one command in this session and writes its reply to `sink`, without RESP text
     /// in between. A command that would wait is answered as if it had waited in vain.
     pub fn call(&mut self, words: &[&[u8]], sink: &mut dyn ReplySink) {
-        if self.client.id == 0 {
+        if self.is_refused() {
             return sink.error(&TOO_MANY);
         }
         let may_wait = std::mem::replace(&mut self.client.may_wait, false);
@@ -282,6 +286,27 @@ impl Session {
         // HELLO counts for the output too.
         self.out.set_protocol(self.client.protocol);
         self.collect();
+    }
+
+    /// Carries out some commands, as [`Session::call`] does one, and returns how many are done with.
+    pub(super) fn call_batch(&mut self, commands: &[&[&[u8]]], sink: &mut dyn ReplySink) -> usize {
+        let may_wait = std::mem::replace(&mut self.client.may_wait, false);
+        let done = self.engine.inner.run(&mut self.client, commands, sink);
+        self.client.may_wait = may_wait;
+        self.out.set_protocol(self.client.protocol);
+        self.collect();
+        done
+    }
+
+    /// Another session of the same user, in the same database and version of the protocol. Whatever
+    /// else this one's state is, is its own.
+    pub fn twin(&self) -> Self {
+        let mut twin = self.engine.session();
+        twin.client.identity = self.client.identity.clone();
+        twin.client.db = self.client.db;
+        twin.client.protocol = self.client.protocol;
+        twin.out.set_protocol(self.client.protocol);
+        twin
     }
 
     /// Carries out one command of a fresh session in a database. If it has to wait, sleeps until it

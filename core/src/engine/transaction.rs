@@ -4,12 +4,12 @@
 use super::eviction::OUT_OF_MEMORY;
 use super::execute::{Words, act, announce};
 use super::timing::Outcome;
-use super::{Engine, Inner, Session, route};
+use super::{Inner, route};
 use crate::command::table::{Spec, flag};
 use crate::command::{Call, ClientState, Transaction};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
-use crate::resp::{Protocol, Reply, ReplyBuilder, ReplySink};
+use crate::resp::ReplySink;
 use crate::time::Moment;
 use std::collections::VecDeque;
 
@@ -266,42 +266,6 @@ impl<'a> Plan<'a> {
                 access.prefetch(&self.keys);
                 access
             }
-        }
-    }
-}
-
-impl Engine {
-    /// Carries out several commands of database 0 as one: no other caller sees a part of it, and
-    /// none comes between. Returns the reply of each; a command that fails does not undo the others.
-    ///
-    /// # Errors
-    /// If a command does not exist or has too few or too many words, is not allowed here, or, in a
-    /// cluster, is not served here or has keys in other slots than the rest. Nothing was done then.
-    ///
-    /// ```
-    /// # use keyslot::{Engine, resp::Reply};
-    /// let engine = Engine::default();
-    /// let replies = engine.atomic(&[&[b"SET", b"a", b"1"], &[b"INCR", b"a"]])?;
-    /// assert_eq!(replies[1], Reply::Integer(2));
-    /// # Ok::<(), keyslot::error::Error>(())
-    /// ```
-    pub fn atomic(&self, commands: &[&[&[u8]]]) -> Result<Vec<Reply>, Error> {
-        let mut session = Session::new(self.clone());
-        let mut ask = |words: &[&[u8]]| {
-            let mut builder = ReplyBuilder::new(Protocol::Resp3);
-            session.call(words, &mut builder);
-            match builder.take() {
-                Some(Reply::Error(text)) => Err(Error::from_line(&text)),
-                reply => Ok(reply),
-            }
-        };
-        ask(&[b"MULTI"])?;
-        for words in commands {
-            ask(words)?;
-        }
-        match ask(&[b"EXEC"])? {
-            Some(Reply::Array(replies)) => Ok(replies),
-            other => unreachable!("EXEC without a watched key answers an array, not {other:?}"),
         }
     }
 }

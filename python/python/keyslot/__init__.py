@@ -14,6 +14,7 @@ sockets.
 """
 
 from ._keyslot import ManualClock
+from ._pipeline import Pipeline
 from .engine import Engine, Session
 from .exceptions import (
     AskError,
@@ -33,6 +34,7 @@ from .exceptions import (
     ReadOnlyError,
     ResponseError,
     TryAgainError,
+    WatchError,
     WrongTypeError,
 )
 
@@ -53,9 +55,11 @@ __all__ = [
     "NoPermissionError",
     "NoScriptError",
     "OutOfMemoryError",
+    "Pipeline",
     "ReadOnlyError",
     "ResponseError",
     "Session",
     "TryAgainError",
+    "WatchError",
     "WrongTypeError",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from ._connection import client_fields
 from ._typing import Executor, Word, text
+from ._words import each, is_ok, unless_none
 from .exceptions import DataError
 
 
@@ -17,45 +18,46 @@ class AccessCommands(Executor):
 
     def acl_cat(self, category: str | None = None) -> list[str]:
         """Return the categories of commands, or the commands in one."""
-        return _texts(self.execute("ACL", "CAT", *_given(category)))
+        return self.ask(_texts, "ACL", "CAT", *_given(category))
 
     def acl_deluser(self, *username: Word) -> int:
         """Remove users and end their sessions. Return how many there were."""
-        reply: int = self.execute("ACL", "DELUSER", *username)
+        reply: int = self.execute_command("ACL", "DELUSER", *username)
         return reply
 
     def acl_dryrun(self, username: Word, *args: Word) -> str:
         """Return ``"OK"`` if a user may give a command, or what the user lacks."""
-        return text(self.execute("ACL", "DRYRUN", username, *args))
+        return self.ask(text, "ACL", "DRYRUN", username, *args)
 
     def acl_genpass(self, bits: int | None = None) -> str:
         """Return a new password of 256 bits, or of so many."""
-        return text(self.execute("ACL", "GENPASS", *_given(bits)))
+        return self.ask(text, "ACL", "GENPASS", *_given(bits))
 
     def acl_getuser(self, username: Word) -> dict[str, Any] | None:
         """Return what a user is and may do, or ``None``."""
-        reply = self.execute("ACL", "GETUSER", username)
-        return None if reply is None else _user(_fields(reply))
+        user: dict[str, Any] | None = self.ask(unless_none(_user), "ACL", "GETUSER", username)
+        return user
 
     def acl_list(self) -> list[str]:
         """Return all users, each as the line of a file of users."""
-        return _texts(self.execute("ACL", "LIST"))
+        return self.ask(_texts, "ACL", "LIST")
 
     def acl_load(self) -> bool:
         """Read the users from where the host keeps them."""
-        return bool(self.execute("ACL", "LOAD") == b"OK")
+        return self.ask(is_ok, "ACL", "LOAD")
 
     def acl_log(self, count: int | None = None) -> list[dict[str, Any]]:
         """Return what was refused, the latest first, ten entries unless told otherwise."""
-        return [_entry(_fields(entry)) for entry in self.execute("ACL", "LOG", *_given(count))]
+        entries: list[dict[str, Any]] = self.ask(each(_entry), "ACL", "LOG", *_given(count))
+        return entries
 
     def acl_log_reset(self) -> bool:
         """Forget what was refused."""
-        return bool(self.execute("ACL", "LOG", "RESET") == b"OK")
+        return self.ask(is_ok, "ACL", "LOG", "RESET")
 
     def acl_save(self) -> bool:
         """Write the users to where the host keeps them."""
-        return bool(self.execute("ACL", "SAVE") == b"OK")
+        return self.ask(is_ok, "ACL", "SAVE")
 
     def acl_setuser(
         self,
@@ -98,15 +100,15 @@ class AccessCommands(Executor):
         rules += [key if key.startswith("%") else f"~{key}" for key in keys or ()]
         rules += [f"&{channel}" for channel in channels or ()]
         rules += [_selector(command, key) for command, key in selectors or ()]
-        return bool(self.execute("ACL", "SETUSER", username, *rules) == b"OK")
+        return self.ask(is_ok, "ACL", "SETUSER", username, *rules)
 
     def acl_users(self) -> list[str]:
         """Return the names of all users."""
-        return _texts(self.execute("ACL", "USERS"))
+        return self.ask(_texts, "ACL", "USERS")
 
     def acl_whoami(self) -> str:
         """Return the name of this client's user."""
-        return text(self.execute("ACL", "WHOAMI"))
+        return self.ask(text, "ACL", "WHOAMI")
 
 
 def _given(value: Any) -> tuple[Any, ...]:
@@ -122,7 +124,8 @@ def _fields(reply: Any) -> dict[str, Any]:
     return {text(name): value for name, value in pairs}
 
 
-def _user(fields: dict[str, Any]) -> dict[str, Any]:
+def _user(reply: Any) -> dict[str, Any]:
+    fields = _fields(reply)
     user: dict[str, Any] = {
         "flags": _texts(fields["flags"]),
         "passwords": _texts(fields["passwords"]),
@@ -140,9 +143,10 @@ def _user(fields: dict[str, Any]) -> dict[str, Any]:
     return user
 
 
-def _entry(fields: dict[str, Any]) -> dict[str, Any]:
+def _entry(reply: Any) -> dict[str, Any]:
     entry = {
-        name: text(value) if isinstance(value, bytes) else value for name, value in fields.items()
+        name: text(value) if isinstance(value, bytes) else value
+        for name, value in _fields(reply).items()
     }
     entry["age-seconds"] = float(entry["age-seconds"])
     entry["client-info"] = client_fields(entry["client-info"])

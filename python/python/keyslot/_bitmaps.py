@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ._typing import Executor, Word
+from ._words import is_ok
 from .exceptions import DataError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class BitmapCommands(Executor):
         if (start is None) != (end is None):
             raise DataError("Both start and end must be specified")
         words = [word for word in (start, end, mode) if word is not None]
-        reply: int = self.execute("BITCOUNT", key, *words)
+        reply: int = self.execute_command("BITCOUNT", key, *words)
         return reply
 
     def bitfield(self, key: Word, default_overflow: str | None = None) -> BitFieldOperation:
@@ -49,13 +50,13 @@ class BitmapCommands(Executor):
         words: list[Any] = []
         for width, place in ((encoding, offset), *(items or ())):
             words += ["GET", width, place]
-        reply: list[int] = self.execute("BITFIELD_RO", key, *words)
+        reply: list[int] = self.execute_command("BITFIELD_RO", key, *words)
         return reply
 
     def bitop(self, operation: str, dest: Word, *keys: Word) -> int:
         """Store the strings of keys combined bit by bit: by ``AND``, ``OR``, ``XOR`` or ``NOT``.
         Return the length."""
-        reply: int = self.execute("BITOP", operation, dest, *keys)
+        reply: int = self.execute_command("BITOP", operation, dest, *keys)
         return reply
 
     def bitpos(
@@ -72,17 +73,17 @@ class BitmapCommands(Executor):
         if start is None and end is not None:
             raise DataError("start argument is not set, when end is specified")
         words = [word for word in (start, end, mode) if word is not None]
-        reply: int = self.execute("BITPOS", key, bit, *words)
+        reply: int = self.execute_command("BITPOS", key, bit, *words)
         return reply
 
     def getbit(self, name: Word, offset: int) -> int:
         """Return a bit."""
-        reply: int = self.execute("GETBIT", name, offset)
+        reply: int = self.execute_command("GETBIT", name, offset)
         return reply
 
     def setbit(self, name: Word, offset: int, value: int) -> int:
         """Set a bit. Return what it was."""
-        reply: int = self.execute("SETBIT", name, offset, 1 if value else 0)
+        reply: int = self.execute_command("SETBIT", name, offset, 1 if value else 0)
         return reply
 
 
@@ -142,7 +143,7 @@ class BitFieldOperation:
         """Carry out the operations and return their results."""
         words = self.command
         self.reset()
-        reply: list[int | None] = self._client.execute(*words)
+        reply: list[int | None] = self._client.execute_command(*words)
         return reply
 
 
@@ -153,14 +154,14 @@ class HyperLogLogCommands(Executor):
 
     def pfadd(self, name: Word, *values: Word) -> int:
         """Note elements. Return whether the estimate changed."""
-        reply: int = self.execute("PFADD", name, *values)
+        reply: int = self.execute_command("PFADD", name, *values)
         return reply
 
     def pfcount(self, *sources: Word) -> int:
         """Return the estimate over all of the keys."""
-        reply: int = self.execute("PFCOUNT", *sources)
+        reply: int = self.execute_command("PFCOUNT", *sources)
         return reply
 
     def pfmerge(self, dest: Word, *sources: Word) -> bool:
         """Put what the sources noted into ``dest``."""
-        return bool(self.execute("PFMERGE", dest, *sources) == b"OK")
+        return self.ask(is_ok, "PFMERGE", dest, *sources)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ._typing import Executor, Word, text
-from ._words import Cast, flag, only_one, option, to_float
+from ._words import Cast, each, flag, only_one, option, to_float, unless_none
 from .exceptions import DataError
 
 UNITS = ("m", "km", "mi", "ft")
@@ -34,7 +34,7 @@ class GeoCommands(Executor):
         flag("NX", nx, words)
         flag("XX", xx, words)
         flag("CH", ch, words)
-        reply: int = self.execute(*words, *values)
+        reply: int = self.execute_command(*words, *values)
         return reply
 
     def geodist(
@@ -44,17 +44,18 @@ class GeoCommands(Executor):
         if unit and unit not in UNITS:
             raise DataError("GEODIST invalid unit")
         words = (unit,) if unit else ()
-        return to_float(self.execute("GEODIST", name, place1, place2, *words))
+        return self.ask(to_float, "GEODIST", name, place1, place2, *words)
 
     def geohash(self, name: Word, *values: Word) -> list[str | None]:
         """Return the Geohash texts of places."""
-        reply = self.execute("GEOHASH", name, *values)
-        return [None if place is None else text(place) for place in reply]
+        hashes: list[str | None] = self.ask(each(unless_none(text)), "GEOHASH", name, *values)
+        return hashes
 
     def geopos(self, name: Word, *values: Word) -> list[tuple[float, float] | None]:
         """Return longitude and latitude of places, ``None`` for those that do not exist."""
-        reply = self.execute("GEOPOS", name, *values)
-        return [None if place is None else _point(place) for place in reply]
+        points: list[tuple[float, float] | None]
+        points = self.ask(each(unless_none(_point)), "GEOPOS", name, *values)
+        return points
 
     def georadius(
         self,
@@ -149,7 +150,7 @@ class GeoCommands(Executor):
         words += _within(unit, radius, width, height)
         _order(words, sort, count, any)
         flag("STOREDIST", storedist, words)
-        reply: int = self.execute(*words)
+        reply: int = self.execute_command(*words)
         return reply
 
     def _search(
@@ -168,14 +169,14 @@ class GeoCommands(Executor):
             flag(word, on, words)
         option("STORE", store, words)
         option("STOREDIST", store_dist, words)
-        reply = self.execute(*words)
-        if isinstance(reply, int) or not sum(wanted):
-            return reply
+        if store is not None or store_dist is not None or not sum(wanted):
+            return self.execute_command(*words)
         all_casts: tuple[Cast, Cast, Cast] = (float, int, _point)
         casts = [cast for cast, on in zip(all_casts, wanted) if on]
-        return [
-            [place[0], *(cast(part) for cast, part in zip(casts, place[1:]))] for place in reply
-        ]
+        return self.ask(
+            each(lambda place: [place[0], *(cast(part) for cast, part in zip(casts, place[1:]))]),
+            *words,
+        )
 
 
 def _point(place: Any) -> tuple[float, float]:

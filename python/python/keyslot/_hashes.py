@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Union
 
 from ._typing import Executor, Word
-from ._words import flag, flat, one_or_many, only_one, option, to_dict
+from ._words import flag, flat, is_ok, one_or_many, only_one, option, page, to_dict
 from .exceptions import DataError
 
 Span = Union[int, timedelta]
@@ -21,27 +21,27 @@ class HashCommands(Executor):
 
     def hdel(self, name: Word, *keys: Word) -> int:
         """Delete fields. Return how many there were."""
-        reply: int = self.execute("HDEL", name, *keys)
+        reply: int = self.execute_command("HDEL", name, *keys)
         return reply
 
     def hexists(self, name: Word, key: Word) -> bool:
         """Return whether a field exists."""
-        return bool(self.execute("HEXISTS", name, key))
+        return self.ask(bool, "HEXISTS", name, key)
 
     def hget(self, name: Word, key: Word) -> bytes | None:
         """Return the value of a field, or ``None``."""
-        reply: bytes | None = self.execute("HGET", name, key)
+        reply: bytes | None = self.execute_command("HGET", name, key)
         return reply
 
     def hgetall(self, name: Word) -> dict[bytes, bytes]:
         """Return all fields with their values."""
-        return to_dict(self.execute("HGETALL", name))
+        return self.ask(to_dict, "HGETALL", name)
 
     def hgetdel(self, name: Word, *keys: Word) -> list[bytes | None]:
         """Return the values of fields, and delete the fields."""
         if not keys:
             raise DataError("'hgetdel' should have at least one key specified")
-        reply: list[bytes | None] = self.execute("HGETDEL", name, "FIELDS", len(keys), *keys)
+        reply: list[bytes | None] = self.execute_command("HGETDEL", name, "FIELDS", len(keys), *keys)
         return reply
 
     def hgetex(
@@ -60,38 +60,38 @@ class HashCommands(Executor):
             raise DataError("'hgetex' should have at least one key specified")
         words: list[Any] = ["HGETEX", name, *_expiry(ex, px, exat, pxat, persist=persist)]
         flag("PERSIST", persist, words)
-        reply: list[bytes | None] = self.execute(*words, "FIELDS", len(keys), *keys)
+        reply: list[bytes | None] = self.execute_command(*words, "FIELDS", len(keys), *keys)
         return reply
 
     def hincrby(self, name: Word, key: Word, amount: int = 1) -> int:
         """Add to the integer in a field, zero if it does not exist. Return the sum."""
-        reply: int = self.execute("HINCRBY", name, key, amount)
+        reply: int = self.execute_command("HINCRBY", name, key, amount)
         return reply
 
     def hincrbyfloat(self, name: Word, key: Word, amount: float = 1.0) -> float:
         """Add to the number in a field, zero if it does not exist. Return the sum."""
-        return float(self.execute("HINCRBYFLOAT", name, key, amount))
+        return self.ask(float, "HINCRBYFLOAT", name, key, amount)
 
     def hkeys(self, name: Word) -> list[bytes]:
         """Return the names of all fields."""
-        reply: list[bytes] = self.execute("HKEYS", name)
+        reply: list[bytes] = self.execute_command("HKEYS", name)
         return reply
 
     def hlen(self, name: Word) -> int:
         """Return how many fields there are."""
-        reply: int = self.execute("HLEN", name)
+        reply: int = self.execute_command("HLEN", name)
         return reply
 
     def hmget(self, name: Word, keys: Word | Iterable[Word], *args: Word) -> list[bytes | None]:
         """Return the values of fields, ``None`` for those that do not exist."""
-        reply: list[bytes | None] = self.execute("HMGET", name, *one_or_many(keys, args))
+        reply: list[bytes | None] = self.execute_command("HMGET", name, *one_or_many(keys, args))
         return reply
 
     def hmset(self, name: Word, mapping: Mapping[Any, Word]) -> bool:
         """Set the fields of a mapping: an older ``hset``."""
         if not mapping:
             raise DataError("'hmset' with 'mapping' of length 0")
-        return bool(self.execute("HMSET", name, *flat(mapping)) == b"OK")
+        return self.ask(is_ok, "HMSET", name, *flat(mapping))
 
     def hrandfield(
         self, key: Word, count: int | None = None, withvalues: bool = False
@@ -101,7 +101,7 @@ class HashCommands(Executor):
         if count is not None:
             words.append(count)
         flag("WITHVALUES", withvalues, words)
-        reply: bytes | list[Any] | None = self.execute(*words)
+        reply: bytes | list[Any] | None = self.execute_command(*words)
         return reply
 
     def hscan(
@@ -118,8 +118,8 @@ class HashCommands(Executor):
         option("MATCH", match, words)
         option("COUNT", count, words)
         flag("NOVALUES", no_values is not None, words)
-        next_cursor, found = self.execute(*words)
-        return int(next_cursor), (found or []) if no_values else to_dict(found)
+        found: tuple[int, Any] = self.ask(page(_names if no_values else to_dict), *words)
+        return found
 
     def hscan_iter(
         self,
@@ -145,7 +145,7 @@ class HashCommands(Executor):
         """Set a field, those of a mapping, and those that a list of fields and values names.
         Return how many are new."""
         fields = _fields("hset", key, value, mapping, items)
-        reply: int = self.execute("HSET", name, *fields)
+        reply: int = self.execute_command("HSET", name, *fields)
         return reply
 
     def hsetex(
@@ -169,22 +169,22 @@ class HashCommands(Executor):
         if data_persist_option is not None:
             words.append(getattr(data_persist_option, "value", data_persist_option))
         flag("KEEPTTL", keepttl, words)
-        reply: int = self.execute(*words, "FIELDS", len(fields) // 2, *fields)
+        reply: int = self.execute_command(*words, "FIELDS", len(fields) // 2, *fields)
         return reply
 
     def hsetnx(self, name: Word, key: Word, value: Word) -> int:
         """Set a field if it does not exist. Return whether that was so."""
-        reply: int = self.execute("HSETNX", name, key, value)
+        reply: int = self.execute_command("HSETNX", name, key, value)
         return reply
 
     def hstrlen(self, name: Word, key: Word) -> int:
         """Return the length of the value of a field."""
-        reply: int = self.execute("HSTRLEN", name, key)
+        reply: int = self.execute_command("HSTRLEN", name, key)
         return reply
 
     def hvals(self, name: Word) -> list[bytes]:
         """Return the values of all fields."""
-        reply: list[bytes] = self.execute("HVALS", name)
+        reply: list[bytes] = self.execute_command("HVALS", name)
         return reply
 
     def hexpire(
@@ -257,7 +257,7 @@ class HashCommands(Executor):
         if len(conditions) > 1:
             raise ValueError("Only one of 'nx', 'xx', 'gt', 'lt' can be specified.")
         words = [command, name, time, *conditions, "FIELDS", len(fields), *fields]
-        reply: list[int] = self.execute(*words)
+        reply: list[int] = self.execute_command(*words)
         return reply
 
     def hpersist(self, name: Word, *fields: Word) -> list[int]:
@@ -284,8 +284,12 @@ class HashCommands(Executor):
         return self._of_fields("HPTTL", key, fields)
 
     def _of_fields(self, command: str, key: Word, fields: Sequence[Word]) -> list[int]:
-        reply: list[int] = self.execute(command, key, "FIELDS", len(fields), *fields)
+        reply: list[int] = self.execute_command(command, key, "FIELDS", len(fields), *fields)
         return reply
+
+
+def _names(reply: Any) -> list[Any]:
+    return reply or []
 
 
 def _fields(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._typing import Executor, Word
+from ._words import is_ok, page
 
 
 class KeyCommands(Executor):
@@ -27,55 +28,55 @@ class KeyCommands(Executor):
             words += ["DB", destination_db]
         if replace:
             words.append("REPLACE")
-        return bool(self.execute(*words))
+        return self.ask(bool, *words)
 
     def dump(self, name: Word) -> bytes | None:
         """Return a value in the form that ``restore`` takes, or ``None``."""
-        reply: bytes | None = self.execute("DUMP", name)
+        reply: bytes | None = self.execute_command("DUMP", name)
         return reply
 
     def expiretime(self, key: Word) -> int:
         """Return when a key expires, in seconds since the Unix epoch; -1 if it does not expire, -2
         if it does not exist."""
-        reply: int = self.execute("EXPIRETIME", key)
+        reply: int = self.execute_command("EXPIRETIME", key)
         return reply
 
     def keys(self, pattern: Word = "*") -> list[bytes]:
         """Return all keys that match a glob pattern."""
-        reply: list[bytes] = self.execute("KEYS", pattern)
+        reply: list[bytes] = self.execute_command("KEYS", pattern)
         return reply
 
     def move(self, name: Word, db: int) -> bool:
         """Move a key to another database. Return whether it was moved."""
-        return bool(self.execute("MOVE", name, db))
+        return self.ask(bool, "MOVE", name, db)
 
     def object(self, infotype: str, key: Word) -> Any:
         """Return what the engine knows of a value: ``encoding``, ``refcount``, ``idletime`` or
         ``freq``."""
-        return self.execute("OBJECT", infotype, key)
+        return self.execute_command("OBJECT", infotype, key)
 
     def persist(self, name: Word) -> bool:
         """Let a key not expire. Return whether it would have."""
-        return bool(self.execute("PERSIST", name))
+        return self.ask(bool, "PERSIST", name)
 
     def pexpiretime(self, key: Word) -> int:
         """Return when a key expires, in milliseconds since the Unix epoch; -1 if it does not
         expire, -2 if it does not exist."""
-        reply: int = self.execute("PEXPIRETIME", key)
+        reply: int = self.execute_command("PEXPIRETIME", key)
         return reply
 
     def randomkey(self) -> bytes | None:
         """Return a key chosen by chance, or ``None`` if there is none."""
-        reply: bytes | None = self.execute("RANDOMKEY")
+        reply: bytes | None = self.execute_command("RANDOMKEY")
         return reply
 
     def rename(self, src: Word, dst: Word) -> bool:
         """Give a value another key, whose own value is lost."""
-        return bool(self.execute("RENAME", src, dst) == b"OK")
+        return self.ask(is_ok, "RENAME", src, dst)
 
     def renamenx(self, src: Word, dst: Word) -> bool:
         """Give a value another key unless that exists. Return whether it was renamed."""
-        return bool(self.execute("RENAMENX", src, dst))
+        return self.ask(bool, "RENAMENX", src, dst)
 
     def restore(
         self,
@@ -98,7 +99,7 @@ class KeyCommands(Executor):
             words += ["IDLETIME", idletime]
         if frequency is not None:
             words += ["FREQ", frequency]
-        reply: bytes = self.execute(*words)
+        reply: bytes = self.execute_command(*words)
         return reply
 
     def scan(
@@ -117,8 +118,8 @@ class KeyCommands(Executor):
             words += ["COUNT", count]
         if _type is not None:
             words += ["TYPE", _type]
-        next_cursor, keys = self.execute(*words)
-        return int(next_cursor), keys
+        found: tuple[int, list[bytes]] = self.ask(page(list), *words)
+        return found
 
     def scan_iter(
         self,
@@ -136,15 +137,15 @@ class KeyCommands(Executor):
 
     def touch(self, *args: Word) -> int:
         """Mark keys as used now. Return how many exist."""
-        reply: int = self.execute("TOUCH", *args)
+        reply: int = self.execute_command("TOUCH", *args)
         return reply
 
     def type(self, name: Word) -> bytes:
         """Return the type of a value, ``b"none"`` if the key does not exist."""
-        reply: bytes = self.execute("TYPE", name)
+        reply: bytes = self.execute_command("TYPE", name)
         return reply
 
     def unlink(self, *names: Word) -> int:
         """Delete keys, freeing their values by and by. Return how many there were."""
-        reply: int = self.execute("UNLINK", *names)
+        reply: int = self.execute_command("UNLINK", *names)
         return reply

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._typing import Executor, Word, text
+from ._words import is_ok, to_named
 
 
 class ServerCommands(Executor):
@@ -14,58 +15,64 @@ class ServerCommands(Executor):
 
     def config_get(self, pattern: Word = "*", *args: Word) -> dict[str, str]:
         """Return the settings whose names match a glob pattern."""
-        reply = self.execute("CONFIG", "GET", pattern, *args)
-        pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2])
-        return {text(name): text(value) for name, value in pairs}
+        return self.ask(_settings, "CONFIG", "GET", pattern, *args)
 
     def config_resetstat(self) -> bool:
         """Set the figures of ``info`` back."""
-        return bool(self.execute("CONFIG", "RESETSTAT") == b"OK")
+        return self.ask(is_ok, "CONFIG", "RESETSTAT")
 
     def config_set(self, name: Word, value: Word, *args: Word) -> bool:
         """Change settings: all that are given, or none if one is not allowed."""
-        return bool(self.execute("CONFIG", "SET", name, value, *args) == b"OK")
+        return self.ask(is_ok, "CONFIG", "SET", name, value, *args)
 
     def dbsize(self) -> int:
         """Return how many keys the database has."""
-        reply: int = self.execute("DBSIZE")
+        reply: int = self.execute_command("DBSIZE")
         return reply
 
     def flushall(self, asynchronous: bool = False) -> bool:
         """Delete all keys of all databases."""
-        return bool(self.execute("FLUSHALL", *_async(asynchronous)) == b"OK")
+        return self.ask(is_ok, "FLUSHALL", *_async(asynchronous))
 
     def flushdb(self, asynchronous: bool = False) -> bool:
         """Delete all keys of the database."""
-        return bool(self.execute("FLUSHDB", *_async(asynchronous)) == b"OK")
+        return self.ask(is_ok, "FLUSHDB", *_async(asynchronous))
 
     def info(self, section: str | None = None, *args: str) -> dict[str, Any]:
         """Return facts and figures of the engine, of some sections if they are named."""
         sections = () if section is None else (section, *args)
-        return _info(text(self.execute("INFO", *sections)))
+        return self.ask(_info, "INFO", *sections)
 
     def memory_usage(self, key: Word, samples: int | None = None) -> int | None:
         """Return the bytes that a key takes with its value, or ``None``."""
         words: tuple[Word, ...] = () if samples is None else ("SAMPLES", samples)
-        reply: int | None = self.execute("MEMORY", "USAGE", key, *words)
+        reply: int | None = self.execute_command("MEMORY", "USAGE", key, *words)
         return reply
 
     def swapdb(self, first: int, second: int) -> bool:
         """Exchange two databases."""
-        return bool(self.execute("SWAPDB", first, second) == b"OK")
+        return self.ask(is_ok, "SWAPDB", first, second)
 
     def time(self) -> tuple[int, int]:
         """Return the engine's time: seconds since the Unix epoch, and microseconds."""
-        seconds, microseconds = self.execute("TIME")
-        return int(seconds), int(microseconds)
+        return self.ask(_seconds_and_rest, "TIME")
 
 
 def _async(asynchronous: bool) -> tuple[str, ...]:
     return ("ASYNC",) if asynchronous else ()
 
 
-def _info(report: str) -> dict[str, Any]:
-    lines = (line for line in report.splitlines() if line and not line.startswith("#"))
+def _settings(reply: Any) -> dict[str, str]:
+    return {name: text(value) for name, value in to_named(reply).items()}
+
+
+def _seconds_and_rest(reply: Any) -> tuple[int, int]:
+    seconds, microseconds = reply
+    return int(seconds), int(microseconds)
+
+
+def _info(report: bytes) -> dict[str, Any]:
+    lines = (line for line in text(report).splitlines() if line and not line.startswith("#"))
     pairs = (line.partition(":") for line in lines)
     return {name: _info_value(value) for name, _, value in pairs}
 

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Union
 
 from ._typing import Executor, Word
-from ._words import Cast, flag, limit, only_one, option, to_float, to_scored
+from ._words import (
+    Cast,
+    each,
+    flag,
+    limit,
+    only_one,
+    option,
+    page,
+    to_float,
+    to_scored,
+    unless_none,
+)
 from .exceptions import DataError
 
 Bound = Union[float, str, bytes]
@@ -44,59 +55,55 @@ class SortedSetCommands(Executor):
             flag(word, on, words)
         for member, score in mapping.items():
             words += [score, member]
-        reply = self.execute(*words)
-        return to_float(reply) if incr else reply
+        return self.ask(to_float, *words) if incr else self.execute_command(*words)
 
     def zcard(self, name: Word) -> int:
         """Return how many members there are."""
-        reply: int = self.execute("ZCARD", name)
+        reply: int = self.execute_command("ZCARD", name)
         return reply
 
     def zcount(self, name: Word, min: Bound, max: Bound) -> int:
         """Return how many members have a score between these; ``(1`` leaves 1 out."""
-        reply: int = self.execute("ZCOUNT", name, min, max)
+        reply: int = self.execute_command("ZCOUNT", name, min, max)
         return reply
 
     def zdiff(self, keys: Sequence[Word], withscores: bool = False) -> list[Any]:
         """Return the members of the first sorted set that are in none of the others."""
         words: list[Any] = ["ZDIFF", len(keys), *keys]
         flag("WITHSCORES", withscores, words)
-        reply: list[Any] = self.execute(*words)
+        reply: list[Any] = self.execute_command(*words)
         return reply
 
     def zdiffstore(self, dest: Word, keys: Sequence[Word]) -> int:
         """Store what ``zdiff`` returns. Return how many members it has."""
-        reply: int = self.execute("ZDIFFSTORE", dest, len(keys), *keys)
+        reply: int = self.execute_command("ZDIFFSTORE", dest, len(keys), *keys)
         return reply
 
     def zincrby(self, name: Word, amount: float, value: Word) -> float | None:
         """Add to the score of a member. Return the sum."""
-        return to_float(self.execute("ZINCRBY", name, amount, value))
+        return self.ask(to_float, "ZINCRBY", name, amount, value)
 
     def zinter(
         self, keys: Weighted, aggregate: str | None = None, withscores: bool = False
     ) -> list[Any]:
         """Return the members that are in all of the sorted sets. A mapping gives their weights;
         ``aggregate`` says what becomes of the scores: ``SUM``, ``MIN`` or ``MAX``."""
-        words = _aggregate(["ZINTER"], keys, aggregate)
-        flag("WITHSCORES", withscores, words)
-        reply = self.execute(*words)
-        return to_scored(reply) if withscores else reply
+        return self._range(_aggregate(["ZINTER"], keys, aggregate), withscores, float)
 
     def zintercard(self, numkeys: int, keys: Sequence[Word], limit: int = 0) -> int:
         """Return how many members are in all of the sorted sets, counting no further than
         ``limit``."""
-        reply: int = self.execute("ZINTERCARD", numkeys, *keys, "LIMIT", limit)
+        reply: int = self.execute_command("ZINTERCARD", numkeys, *keys, "LIMIT", limit)
         return reply
 
     def zinterstore(self, dest: Word, keys: Weighted, aggregate: str | None = None) -> int:
         """Store what ``zinter`` returns. Return how many members it has."""
-        reply: int = self.execute(*_aggregate(["ZINTERSTORE", dest], keys, aggregate))
+        reply: int = self.execute_command(*_aggregate(["ZINTERSTORE", dest], keys, aggregate))
         return reply
 
     def zlexcount(self, name: Word, min: Word, max: Word) -> int:
         """Return how many members lie between these texts, if all scores are the same."""
-        reply: int = self.execute("ZLEXCOUNT", name, min, max)
+        reply: int = self.execute_command("ZLEXCOUNT", name, min, max)
         return reply
 
     def zmpop(
@@ -114,7 +121,7 @@ class SortedSetCommands(Executor):
         words: list[Any] = ["ZMPOP", num_keys, *keys, "MIN" if min else "MAX"]
         if count != 1:
             option("COUNT", count, words)
-        reply: list[Any] | None = self.execute(*words)
+        reply: list[Any] | None = self.execute_command(*words)
         return reply
 
     def zmscore(self, key: Word, members: Iterable[Word]) -> list[float | None]:
@@ -122,17 +129,18 @@ class SortedSetCommands(Executor):
         words = list(members)
         if not words:
             raise DataError("ZMSCORE members must be a non-empty list")
-        return [to_float(score) for score in self.execute("ZMSCORE", key, *words)]
+        scores: list[float | None] = self.ask(each(to_float), "ZMSCORE", key, *words)
+        return scores
 
     def zpopmax(self, name: Word, count: int | None = None) -> list[tuple[bytes, float]]:
         """Take out the ``count`` members with the highest scores."""
         words = () if count is None else (count,)
-        return _popped(self.execute("ZPOPMAX", name, *words))
+        return self.ask(_popped, "ZPOPMAX", name, *words)
 
     def zpopmin(self, name: Word, count: int | None = None) -> list[tuple[bytes, float]]:
         """Take out the ``count`` members with the lowest scores."""
         words = () if count is None else (count,)
-        return _popped(self.execute("ZPOPMIN", name, *words))
+        return self.ask(_popped, "ZPOPMIN", name, *words)
 
     def zrandmember(
         self, key: Word, count: int | None = None, withscores: bool = False
@@ -143,7 +151,7 @@ class SortedSetCommands(Executor):
         if count is not None:
             words.append(count)
         flag("WITHSCORES", withscores, words)
-        reply: bytes | list[Any] | None = self.execute(*words)
+        reply: bytes | list[Any] | None = self.execute_command(*words)
         return reply
 
     def zrange(
@@ -183,7 +191,7 @@ class SortedSetCommands(Executor):
         """Store what ``zrange`` returns. Return how many members it has."""
         words = ["ZRANGESTORE", dest, name, start, end]
         _range_options(words, byscore, bylex, desc, offset, num)
-        reply: int = self.execute(*words)
+        reply: int = self.execute_command(*words)
         return reply
 
     def zrevrange(
@@ -208,7 +216,7 @@ class SortedSetCommands(Executor):
         """Return the members between two texts, if all scores are the same."""
         words: list[Any] = ["ZRANGEBYLEX", name, min, max]
         limit(start, num, words)
-        reply: list[bytes] = self.execute(*words)
+        reply: list[bytes] = self.execute_command(*words)
         return reply
 
     def zrevrangebylex(
@@ -222,7 +230,7 @@ class SortedSetCommands(Executor):
         """Return the members between two texts, from the last back."""
         words: list[Any] = ["ZREVRANGEBYLEX", name, max, min]
         limit(start, num, words)
-        reply: list[bytes] = self.execute(*words)
+        reply: list[bytes] = self.execute_command(*words)
         return reply
 
     def zrangebyscore(
@@ -257,8 +265,10 @@ class SortedSetCommands(Executor):
 
     def _range(self, words: list[Any], withscores: bool, cast: Cast) -> list[Any]:
         flag("WITHSCORES", withscores, words)
-        reply: list[Any] = self.execute(*words)
-        return to_scored(reply, cast) if withscores else reply
+        if withscores:
+            return self.ask(lambda reply: to_scored(reply, cast), *words)
+        reply: list[Any] = self.execute_command(*words)
+        return reply
 
     def zrank(
         self,
@@ -288,28 +298,28 @@ class SortedSetCommands(Executor):
 
     def _rank(self, command: str, name: Word, value: Word, withscore: bool, cast: Cast) -> Any:
         if not withscore:
-            return self.execute(command, name, value)
-        reply = self.execute(command, name, value, "WITHSCORE")
-        return reply and [reply[0], cast(reply[1])]
+            return self.execute_command(command, name, value)
+        with_score = unless_none(lambda reply: [reply[0], cast(reply[1])])
+        return self.ask(with_score, command, name, value, "WITHSCORE")
 
     def zrem(self, name: Word, *values: Word) -> int:
         """Remove members. Return how many there were."""
-        reply: int = self.execute("ZREM", name, *values)
+        reply: int = self.execute_command("ZREM", name, *values)
         return reply
 
     def zremrangebylex(self, name: Word, min: Word, max: Word) -> int:
         """Remove the members between two texts. Return how many there were."""
-        reply: int = self.execute("ZREMRANGEBYLEX", name, min, max)
+        reply: int = self.execute_command("ZREMRANGEBYLEX", name, min, max)
         return reply
 
     def zremrangebyrank(self, name: Word, min: int, max: int) -> int:
         """Remove the members from one place to another. Return how many there were."""
-        reply: int = self.execute("ZREMRANGEBYRANK", name, min, max)
+        reply: int = self.execute_command("ZREMRANGEBYRANK", name, min, max)
         return reply
 
     def zremrangebyscore(self, name: Word, min: Bound, max: Bound) -> int:
         """Remove the members with scores between two. Return how many there were."""
-        reply: int = self.execute("ZREMRANGEBYSCORE", name, min, max)
+        reply: int = self.execute_command("ZREMRANGEBYSCORE", name, min, max)
         return reply
 
     def zscan(
@@ -324,8 +334,9 @@ class SortedSetCommands(Executor):
         words: list[Any] = ["ZSCAN", name, cursor]
         option("MATCH", match, words)
         option("COUNT", count, words)
-        next_cursor, found = self.execute(*words)
-        return int(next_cursor), to_scored(found, score_cast_func)
+        found: tuple[int, list[tuple[bytes, Any]]]
+        found = self.ask(page(lambda found: to_scored(found, score_cast_func)), *words)
+        return found
 
     def zscan_iter(
         self,
@@ -342,7 +353,7 @@ class SortedSetCommands(Executor):
 
     def zscore(self, name: Word, value: Word) -> float | None:
         """Return the score of a member, or ``None``."""
-        return to_float(self.execute("ZSCORE", name, value))
+        return self.ask(to_float, "ZSCORE", name, value)
 
     def zunion(
         self,
@@ -357,7 +368,7 @@ class SortedSetCommands(Executor):
 
     def zunionstore(self, dest: Word, keys: Weighted, aggregate: str | None = None) -> int:
         """Store what ``zunion`` returns. Return how many members it has."""
-        reply: int = self.execute(*_aggregate(["ZUNIONSTORE", dest], keys, aggregate))
+        reply: int = self.execute_command(*_aggregate(["ZUNIONSTORE", dest], keys, aggregate))
         return reply
 
 

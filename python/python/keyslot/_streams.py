@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._typing import Executor, Word
-from ._words import flag, flat, only_one, option, to_dict, to_named
+from ._words import each, flag, flat, is_ok, only_one, option, to_dict, to_named
 from .exceptions import DataError
 
 POLICIES = ("KEEPREF", "DELREF", "ACKED")
@@ -19,7 +19,7 @@ class StreamCommands(Executor):
 
     def xack(self, name: Word, groupname: Word, *ids: Word) -> int:
         """Say that a group is done with entries. Return how many it was not done with before."""
-        reply: int = self.execute("XACK", name, groupname, *ids)
+        reply: int = self.execute_command("XACK", name, groupname, *ids)
         return reply
 
     def xackdel(
@@ -27,7 +27,7 @@ class StreamCommands(Executor):
     ) -> list[int]:
         """Say that a group is done with entries, and delete them as ``ref_policy`` allows."""
         words = ["XACKDEL", name, groupname, *_policy(ref_policy), "IDS", len(ids), *ids]
-        reply: list[int] = self.execute(*words)
+        reply: list[int] = self.execute_command(*words)
         return reply
 
     def xadd(
@@ -51,7 +51,7 @@ class StreamCommands(Executor):
         flag("NOMKSTREAM", nomkstream, words)
         words += _policy(ref_policy)
         words += _trim(maxlen, minid, approximate, limit)
-        reply: bytes | None = self.execute(*words, id, *flat(fields))
+        reply: bytes | None = self.execute_command(*words, id, *flat(fields))
         return reply
 
     def xautoclaim(
@@ -70,11 +70,8 @@ class StreamCommands(Executor):
         words: list[Any] = ["XAUTOCLAIM", name, groupname, consumername, min_idle_time, start_id]
         option("COUNT", count, words)
         flag("JUSTID", justid, words)
-        reply: list[Any] = self.execute(*words)
-        if justid:
-            identifiers: list[Any] = reply[1]
-            return identifiers
-        return [reply[0], _entries(reply[1]), *reply[2:]]
+        claimed: list[Any] = self.ask(_second if justid else _claimed, *words)
+        return claimed
 
     def xclaim(
         self,
@@ -99,18 +96,20 @@ class StreamCommands(Executor):
         option("RETRYCOUNT", retrycount, words)
         flag("FORCE", force, words)
         flag("JUSTID", justid, words)
-        reply: list[Any] = self.execute(*words)
-        return reply if justid else _entries(reply)
+        if not justid:
+            return self.ask(_entries, *words)
+        reply: list[Any] = self.execute_command(*words)
+        return reply
 
     def xdel(self, name: Word, *ids: Word) -> int:
         """Delete entries. Return how many there were."""
-        reply: int = self.execute("XDEL", name, *ids)
+        reply: int = self.execute_command("XDEL", name, *ids)
         return reply
 
     def xdelex(self, name: Word, *ids: Word, ref_policy: str = "KEEPREF") -> list[int]:
         """Delete entries as ``ref_policy`` allows."""
         words = ["XDELEX", name, *_policy(ref_policy), "IDS", len(ids), *ids]
-        reply: list[int] = self.execute(*words)
+        reply: list[int] = self.execute_command(*words)
         return reply
 
     def xgroup_create(
@@ -126,21 +125,21 @@ class StreamCommands(Executor):
         words: list[Any] = ["XGROUP", "CREATE", name, groupname, id]
         flag("MKSTREAM", mkstream, words)
         option("ENTRIESREAD", entries_read, words)
-        return bool(self.execute(*words) == b"OK")
+        return self.ask(is_ok, *words)
 
     def xgroup_createconsumer(self, name: Word, groupname: Word, consumername: Word) -> int:
         """Make a consumer. Return whether it is new."""
-        reply: int = self.execute("XGROUP", "CREATECONSUMER", name, groupname, consumername)
+        reply: int = self.execute_command("XGROUP", "CREATECONSUMER", name, groupname, consumername)
         return reply
 
     def xgroup_delconsumer(self, name: Word, groupname: Word, consumername: Word) -> int:
         """Delete a consumer. Return how many entries it was not done with."""
-        reply: int = self.execute("XGROUP", "DELCONSUMER", name, groupname, consumername)
+        reply: int = self.execute_command("XGROUP", "DELCONSUMER", name, groupname, consumername)
         return reply
 
     def xgroup_destroy(self, name: Word, groupname: Word) -> bool:
         """Delete a group. Return whether there was one."""
-        return bool(self.execute("XGROUP", "DESTROY", name, groupname))
+        return self.ask(bool, "XGROUP", "DESTROY", name, groupname)
 
     def xgroup_setid(
         self, name: Word, groupname: Word, id: Word, entries_read: int | None = None
@@ -148,43 +147,34 @@ class StreamCommands(Executor):
         """Let a group go on after another entry."""
         words: list[Any] = ["XGROUP", "SETID", name, groupname, id]
         option("ENTRIESREAD", entries_read, words)
-        return bool(self.execute(*words) == b"OK")
+        return self.ask(is_ok, *words)
 
     def xinfo_consumers(self, name: Word, groupname: Word) -> list[dict[str, Any]]:
         """Return what is known of the consumers of a group."""
-        reply = self.execute("XINFO", "CONSUMERS", name, groupname)
-        return [to_named(consumer) for consumer in reply]
+        consumers: list[dict[str, Any]]
+        consumers = self.ask(each(to_named), "XINFO", "CONSUMERS", name, groupname)
+        return consumers
 
     def xinfo_groups(self, name: Word) -> list[dict[str, Any]]:
         """Return what is known of the groups of a stream."""
-        return [to_named(group) for group in self.execute("XINFO", "GROUPS", name)]
+        groups: list[dict[str, Any]] = self.ask(each(to_named), "XINFO", "GROUPS", name)
+        return groups
 
     def xinfo_stream(self, name: Word, full: bool = False) -> dict[str, Any]:
         """Return what is known of a stream, with ``full`` its entries and groups too."""
-        words = ("FULL",) if full else ()
-        known = to_named(self.execute("XINFO", "STREAM", name, *words))
-        if not full:
-            for end in ("first-entry", "last-entry"):
-                entry = known[end]
-                known[end] = entry and (entry[0], to_dict(entry[1]))
-            return known
-        known["entries"] = {entry: to_dict(fields) for entry, fields in known["entries"]}
-        known["groups"] = [to_named(group) for group in known["groups"]]
-        for group in known["groups"]:
-            group["consumers"] = [to_named(consumer) for consumer in group["consumers"]]
-        return known
+        if full:
+            return self.ask(_whole_stream, "XINFO", "STREAM", name, "FULL")
+        return self.ask(_stream, "XINFO", "STREAM", name)
 
     def xlen(self, name: Word) -> int:
         """Return how many entries there are."""
-        reply: int = self.execute("XLEN", name)
+        reply: int = self.execute_command("XLEN", name)
         return reply
 
     def xpending(self, name: Word, groupname: Word) -> dict[str, Any]:
         """Return how many entries a group is not done with: in all, the first and the last of
         them, and for each consumer."""
-        pending, first, last, consumers = self.execute("XPENDING", name, groupname)
-        counts = [{"name": consumer, "pending": int(count)} for consumer, count in consumers or []]
-        return {"pending": pending, "min": first, "max": last, "consumers": counts}
+        return self.ask(_pending, "XPENDING", name, groupname)
 
     def xpending_range(
         self,
@@ -204,7 +194,10 @@ class StreamCommands(Executor):
         if consumername:
             words.append(consumername)
         names = ("message_id", "consumer", "time_since_delivered", "times_delivered")
-        return [dict(zip(names, entry)) for entry in self.execute(*words)]
+        entries: list[dict[str, Any]] = self.ask(
+            each(lambda entry: dict(zip(names, entry))), *words
+        )
+        return entries
 
     def xrange(
         self, name: Word, min: Word = "-", max: Word = "+", count: int | None = None
@@ -212,7 +205,7 @@ class StreamCommands(Executor):
         """Return the entries from one to another, both included."""
         words: list[Any] = ["XRANGE", name, min, max]
         option("COUNT", count, words)
-        return _entries(self.execute(*words))
+        return self.ask(_entries, *words)
 
     def xrevrange(
         self, name: Word, max: Word = "+", min: Word = "-", count: int | None = None
@@ -220,7 +213,7 @@ class StreamCommands(Executor):
         """Return the entries from one back to another, both included."""
         words: list[Any] = ["XREVRANGE", name, max, min]
         option("COUNT", count, words)
-        return _entries(self.execute(*words))
+        return self.ask(_entries, *words)
 
     def xread(
         self,
@@ -255,9 +248,7 @@ class StreamCommands(Executor):
     def _read(self, words: list[Any], streams: Mapping[Any, Word]) -> list[Any]:
         if not isinstance(streams, Mapping) or not streams:
             raise DataError("streams must be a non empty dict")
-        reply = self.execute(*words, "STREAMS", *streams.keys(), *streams.values())
-        pairs = reply.items() if isinstance(reply, dict) else reply or []
-        return [[name, _entries(entries)] for name, entries in pairs]
+        return self.ask(_read, *words, "STREAMS", *streams.keys(), *streams.values())
 
     def xtrim(
         self,
@@ -272,7 +263,7 @@ class StreamCommands(Executor):
         if maxlen is None and minid is None:
             raise DataError("One of ``maxlen`` or ``minid`` must be specified")
         trim = _trim(maxlen, minid, approximate, limit)
-        reply: int = self.execute("XTRIM", name, *trim, *_policy(ref_policy))
+        reply: int = self.execute_command("XTRIM", name, *trim, *_policy(ref_policy))
         return reply
 
 
@@ -296,6 +287,42 @@ def _policy(policy: str | None) -> list[str]:
     if policy not in POLICIES:
         raise DataError(f"what becomes of references is one of {', '.join(POLICIES)}")
     return [policy]
+
+
+def _second(reply: Any) -> Any:
+    return reply[1]
+
+
+def _claimed(reply: Any) -> list[Any]:
+    return [reply[0], _entries(reply[1]), *reply[2:]]
+
+
+def _stream(reply: Any) -> dict[str, Any]:
+    known = to_named(reply)
+    for end in ("first-entry", "last-entry"):
+        entry = known[end]
+        known[end] = entry and (entry[0], to_dict(entry[1]))
+    return known
+
+
+def _whole_stream(reply: Any) -> dict[str, Any]:
+    known = to_named(reply)
+    known["entries"] = {entry: to_dict(fields) for entry, fields in known["entries"]}
+    known["groups"] = [to_named(group) for group in known["groups"]]
+    for group in known["groups"]:
+        group["consumers"] = [to_named(consumer) for consumer in group["consumers"]]
+    return known
+
+
+def _pending(reply: Any) -> dict[str, Any]:
+    pending, first, last, consumers = reply
+    counts = [{"name": consumer, "pending": int(count)} for consumer, count in consumers or []]
+    return {"pending": pending, "min": first, "max": last, "consumers": counts}
+
+
+def _read(reply: Any) -> list[Any]:
+    pairs = reply.items() if isinstance(reply, dict) else reply or []
+    return [[name, _entries(entries)] for name, entries in pairs]
 
 
 def _entries(reply: Any) -> list[Any]:

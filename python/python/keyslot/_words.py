@@ -50,6 +50,26 @@ def only_one(**options: object) -> None:
         raise DataError(f"only one of {', '.join(options)} may be given")
 
 
+def is_ok(reply: Any) -> bool:
+    """Return whether a reply says that it was done."""
+    return bool(reply == b"OK")
+
+
+def each(convert: Cast) -> Cast:
+    """Make a function for the parts of a list of one for a part."""
+    return lambda reply: [convert(part) for part in reply]
+
+
+def unless_none(convert: Cast) -> Cast:
+    """Let a function leave out what is missing."""
+    return lambda reply: None if reply is None else convert(reply)
+
+
+def page(convert: Cast) -> Cast:
+    """Make a function for what a scan found of one for the reply to a scan."""
+    return lambda reply: (int(reply[0]), convert(reply[1]))
+
+
 def to_dict(reply: Any) -> dict[Any, Any]:
     """Return a map, which the older protocol has as a list of keys and values."""
     if reply is None:

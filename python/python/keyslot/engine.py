@@ -6,18 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _keyslot
-from ._access import AccessCommands
-from ._bitmaps import BitmapCommands, HyperLogLogCommands
-from ._connection import ConnectionCommands
-from ._geo import GeoCommands
-from ._hashes import HashCommands
-from ._keys import KeyCommands
-from ._lists import ListCommands
-from ._server import ServerCommands
-from ._sets import SetCommands
-from ._sorted_sets import SortedSetCommands
-from ._streams import StreamCommands
-from ._strings import StringCommands
+from ._commands import Commands
+from ._pipeline import Pipelines
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,27 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Session"]
 
 
-class Commands(
-    StringCommands,
-    BitmapCommands,
-    HyperLogLogCommands,
-    ListCommands,
-    HashCommands,
-    SetCommands,
-    SortedSetCommands,
-    GeoCommands,
-    StreamCommands,
-    KeyCommands,
-    ConnectionCommands,
-    ServerCommands,
-    AccessCommands,
-):
-    """The commands that are words and a conversion; the native classes have the others."""
-
-    __slots__ = ()
-
-
-class Engine(_keyslot.Engine, Commands):
+class Engine(_keyslot.Engine, Commands, Pipelines):
     """An engine: the keys, and a conversation about them.
 
     ``shards`` is the number of locks over the keyspace, a power of two; more let more threads work
@@ -79,7 +49,7 @@ class Engine(_keyslot.Engine, Commands):
         return f"<keyslot.Engine{' closed' if self.closed else ''}>"
 
 
-class Session(_keyslot.Session, Commands):
+class Session(_keyslot.Session, Commands, Pipelines):
     """A conversation with an engine, by bytes and by methods.
 
     Give it what arrives with ``feed``, send what ``take_output`` returns, and end the conversation

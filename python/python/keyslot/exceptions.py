@@ -20,6 +20,7 @@ __all__ = [
     "ReadOnlyError",
     "ResponseError",
     "TryAgainError",
+    "WatchError",
     "WrongTypeError",
 ]
 
@@ -34,6 +35,10 @@ class ClosedError(KeyslotError):
 
 class DataError(KeyslotError):
     """Arguments that no request can be made of."""
+
+
+class WatchError(KeyslotError):
+    """A key that was watched has changed, and the transaction was not carried out."""
 
 
 class ResponseError(KeyslotError):
