@@ -1,111 +1,14 @@
-//! Slots between two engines, key by key: what clients see meanwhile, and that nothing is lost or
-//! comes back, whatever is lost on the way. A redis-server as the target has a test of its own.
+//! Slots between two engines, key by key: what clients see meanwhile. That nothing is lost or comes
+//! back is in `migrate_courses.rs`; a redis-server as the target has a test of its own.
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it shall")]
 
-use keyslot::cluster::{Node, NodeId, SlotState, Topology};
-use keyslot::resp::encode_request;
-use keyslot::slot::{SlotScheme, SlotSet};
-use keyslot::time::ManualClock;
-use keyslot::{Engine, EngineOptions, Migration, MigrationEvent, MigrationLimits, Mode, Session};
-use proptest::prelude::*;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod pair;
 
-fn id(digit: u8) -> NodeId {
-    NodeId::parse(&[digit; 40]).unwrap()
-}
-
-/// Two nodes, the first of which owns every slot.
-struct Pair {
-    engines: [Engine; 2],
-    clock: Arc<ManualClock>,
-}
-
-impl Pair {
-    fn new() -> Self {
-        let clock = Arc::new(ManualClock::new(1_000_000));
-        let nodes = [Node::primary(id(b'a'), "one", 1), Node::primary(id(b'b'), "two", 2)];
-        let engines = [0, 1].map(|me| {
-            let mut topology = Topology::new(SlotScheme::Redis, nodes[me].clone());
-            topology.put_node(nodes[1 - me].clone());
-            (0..16_384).for_each(|slot| assert!(topology.assign(slot, id(b'a'))));
-            Engine::new(EngineOptions {
-                shards: 16,
-                clock: Box::new(clock.clone()),
-                cluster: Some(topology),
-                ..EngineOptions::default()
-            })
-        });
-        Self { engines, clock }
-    }
-
-    fn migration(&self, slots: &[u16], limits: MigrationLimits) -> Migration {
-        let slots = slots.iter().copied().collect::<SlotSet>();
-        self.engines[0].migrate(Mode::ByKey, slots, id(b'b'), limits).unwrap()
-    }
-
-    /// Carries a migration to its end, and returns its last event.
-    fn run(&self, migration: &mut Migration) -> MigrationEvent {
-        let mut target = self.engines[1].session();
-        let mut last = None;
-        while !migration.is_ended() {
-            step(migration, &mut target);
-            while let Some(event) = migration.poll_event() {
-                last = Some(event);
-            }
-        }
-        last.expect("an end is an event")
-    }
-
-    fn state(&self, engine: usize, slot: u16) -> SlotState {
-        self.engines[engine].topology().unwrap().state(slot)
-    }
-
-    fn owns(&self, engine: usize, slot: u16) -> bool {
-        self.engines[engine].topology().unwrap().is_mine(slot)
-    }
-}
-
-/// Sends what is to be sent and brings the answers back.
-fn step(migration: &mut Migration, target: &mut Session) {
-    let frame = frame(migration);
-    target.feed(&frame);
-    migration.handle_frame(&target.take_output());
-}
-
-fn frame(migration: &mut Migration) -> Vec<u8> {
-    let mut frame = Vec::new();
-    migration.poll_transmit(&mut frame, 1 << 20);
-    frame
-}
-
-fn ask(session: &mut Session, line: &str) -> String {
-    let words: Vec<&str> = line.split(' ').collect();
-    let mut request = Vec::new();
-    encode_request(&words, &mut request);
-    session.feed(&request);
-    String::from_utf8(session.take_output()).unwrap()
-}
-
-/// What a client gets that follows a redirect; none while it is told to try again, or sent back to
-/// where it came from, as it is for a moment when a migration is cancelled.
-fn client(pair: &Pair, line: &str) -> Option<String> {
-    let mut answer = ask(&mut pair.engines[0].session(), line);
-    let mut other = pair.engines[1].session();
-    if answer.starts_with("-MOVED") {
-        answer = ask(&mut other, line);
-    } else if answer.starts_with("-ASK") {
-        assert_eq!(ask(&mut other, "ASKING"), "+OK\r\n");
-        answer = ask(&mut other, line);
-    }
-    let again = ["-TRYAGAIN", "-MOVED"].iter().any(|prefix| answer.starts_with(prefix));
-    (!again).then_some(answer)
-}
-
-fn slot(key: &str) -> u16 {
-    SlotScheme::Redis.slot(key.as_bytes())
-}
+use keyslot::cluster::SlotState;
+use keyslot::slot::SlotSet;
+use keyslot::{Engine, Migration, MigrationEvent, MigrationLimits, Mode};
+use pair::{Pair, ask, client, frame, id, slot, step};
 
 fn small() -> MigrationLimits {
     MigrationLimits { batch_keys: 3, attempts: 2, ..MigrationLimits::default() }
@@ -113,7 +16,7 @@ fn small() -> MigrationLimits {
 
 #[test]
 fn values_expiry_and_databases_arrive() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let mut source = pair.engines[0].session();
     for number in 0..1_000 {
         ask(&mut source, &format!("SET {{a}}{number} value{number} PXAT 5000000"));
@@ -145,7 +48,7 @@ fn values_expiry_and_databases_arrive() {
 
 #[test]
 fn keys_in_transit_are_read_and_not_written() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
     for line in ["SET {k}1 one", "SET {k}2 two", "SET x other"] {
         ask(&mut source, line);
@@ -171,7 +74,7 @@ fn keys_in_transit_are_read_and_not_written() {
 
 #[test]
 fn keys_flushed_on_their_way_do_not_come_back() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
     ask(&mut source, "SET {k}1 one");
     let mut migration = pair.migration(&[slot("k")], small());
@@ -188,7 +91,7 @@ fn keys_flushed_on_their_way_do_not_come_back() {
 
 #[test]
 fn keys_that_expired_and_were_not_met_do_not_hold_a_slot_up() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     ask(&mut pair.engines[0].session(), "SET k v PX 10");
     pair.clock.advance_ms(1_000);
     let mut migration = pair.migration(&[slot("k")], small());
@@ -198,7 +101,7 @@ fn keys_that_expired_and_were_not_met_do_not_hold_a_slot_up() {
 
 #[test]
 fn a_migration_that_is_cancelled_before_a_key_has_left_changes_nothing() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
     ask(&mut source, "SET k v");
     for steps in [0, 1] {
@@ -220,7 +123,7 @@ fn a_migration_that_is_cancelled_before_a_key_has_left_changes_nothing() {
 
 #[test]
 fn a_migration_that_is_cancelled_later_can_be_taken_up_again() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
     (0..10).for_each(|n| assert_eq!(ask(&mut source, &format!("SET {{k}}{n} {n}")), "+OK\r\n"));
     let mut migration = pair.migration(&[slot("k")], small());
@@ -266,7 +169,7 @@ fn a_target_that_refuses_a_key_leaves_all_as_it_was() {
         "OOM command not allowed when used memory > 'maxmemory'.",
         "ERR Bad data format",
     ] {
-        let pair = Pair::new();
+        let pair = Pair::new(Mode::ByKey);
         let (_, end) = answered(&pair, format!("-{text}\r\n").as_bytes());
         let MigrationEvent::Failed { error, open: None } = end else { panic!("{end:?}") };
         assert_eq!(error.to_string(), text);
@@ -279,7 +182,7 @@ fn a_target_that_refuses_a_key_leaves_all_as_it_was() {
 
 #[test]
 fn a_target_that_is_busy_is_tried_again() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (mut migration, event) = answered(&pair, b"-LOADING Redis is loading the dataset\r\n");
     assert_eq!(event, MigrationEvent::SlotMoved { slot: slot("k"), keys: 1 });
     assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
@@ -287,7 +190,7 @@ fn a_target_that_is_busy_is_tried_again() {
 
 #[test]
 fn answers_that_nobody_asked_for_poison_the_machine() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (mut migration, end) = answered(&pair, b"+OK\r\n+OK\r\n");
     assert!(matches!(end, MigrationEvent::Failed { open: Some(_), .. }), "{end:?}");
     assert!(migration.is_ended());
@@ -298,7 +201,7 @@ fn answers_that_nobody_asked_for_poison_the_machine() {
 
 #[test]
 fn a_target_that_never_answers_fails_the_migration_and_a_later_one_settles_the_keys() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
     ask(&mut source, "SET k v");
     let mut migration = pair.migration(&[slot("k")], small());
@@ -324,7 +227,7 @@ fn a_target_that_never_answers_fails_the_migration_and_a_later_one_settles_the_k
 
 #[test]
 fn a_slot_that_is_closed_by_hand_keeps_its_keys() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
     ask(&mut source, "SET k v");
     let mut migration = pair.migration(&[slot("k")], small());
@@ -342,7 +245,7 @@ fn a_slot_that_is_closed_by_hand_keeps_its_keys() {
 
 #[test]
 fn a_target_that_has_keys_of_the_slot_already_is_refused() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let (source, target) = (&pair.engines[0], &pair.engines[1]);
     let mut session = target.session();
     let number = slot("k");
@@ -362,7 +265,7 @@ fn a_target_that_has_keys_of_the_slot_already_is_refused() {
 
 #[test]
 fn a_migration_that_cannot_work_does_not_begin() {
-    let pair = Pair::new();
+    let pair = Pair::new(Mode::ByKey);
     let begin = |slots: &[u16], target| {
         let slots = slots.iter().copied().collect::<SlotSet>();
         let begun = pair.engines[0].migrate(Mode::ByKey, slots, target, small());
@@ -378,137 +281,4 @@ fn a_migration_that_cannot_work_does_not_begin() {
     assert_eq!(begin(&[4], id(b'b')), Ok(()));
     let alone = Engine::default();
     assert!(alone.migrate(Mode::ByKey, SlotSet::new(), id(b'b'), small()).is_err());
-}
-
-#[derive(Clone, Debug)]
-enum Act {
-    Set(u8, u8),
-    Delete(u8),
-    Read(u8),
-    /// The frame arrives, and so does the answer.
-    Step,
-    /// So many bytes of the frame arrive, no answer does, and the connection is lost.
-    Lose(usize),
-    Cancel,
-    FlushAll,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        4 => (0..12u8, any::<u8>()).prop_map(|(key, value)| Act::Set(key, value)),
-        2 => (0..12u8).prop_map(Act::Delete),
-        4 => (0..12u8).prop_map(Act::Read),
-        6 => Just(Act::Step),
-        3 => (0..600usize).prop_map(Act::Lose),
-        1 => Just(Act::Cancel),
-        1 => Just(Act::FlushAll),
-    ]
-}
-
-/// A pair under a random course of events, with a map of what was acknowledged.
-struct Course {
-    pair: Pair,
-    twin: BTreeMap<u8, String>,
-    migration: Option<Migration>,
-    target: Session,
-}
-
-impl Course {
-    fn new() -> Self {
-        let pair = Pair::new();
-        let mut source = pair.engines[0].session();
-        let twin = (0..8).map(|key| (key, "first".to_string())).collect();
-        (0..8).for_each(|key| {
-            assert_eq!(ask(&mut source, &format!("SET {{t}}{key} first")), "+OK\r\n")
-        });
-        let target = pair.engines[1].session();
-        Self { pair, twin, migration: None, target }
-    }
-
-    /// The migration that is going on, a new one if the last has ended.
-    fn migration(&mut self) -> &mut Migration {
-        let limits = MigrationLimits { attempts: 1_000, ..small() };
-        let over = self.migration.as_ref().is_none_or(Migration::is_ended);
-        if over && self.pair.owns(0, slot("t")) {
-            self.migration = None;
-            self.target = self.pair.engines[1].session();
-            self.migration = Some(self.pair.migration(&[slot("t")], limits));
-        }
-        self.migration.as_mut().unwrap()
-    }
-
-    fn step(&mut self) {
-        let frame = frame(self.migration());
-        self.target.feed(&frame);
-        let answers = self.target.take_output();
-        self.migration().handle_frame(&answers);
-    }
-
-    fn lose(&mut self, len: usize) {
-        let frame = frame(self.migration());
-        self.target.feed(&frame[..frame.len().min(len)]);
-        self.target = self.pair.engines[1].session();
-        self.migration().handle_reconnect();
-    }
-
-    fn act(&mut self, act: Act) -> Result<(), TestCaseError> {
-        match act {
-            Act::Set(key, value) => {
-                if let Some(told) = client(&self.pair, &format!("SET {{t}}{key} {value}")) {
-                    prop_assert_eq!(told, "+OK\r\n");
-                    self.twin.insert(key, value.to_string());
-                }
-            }
-            Act::Delete(key) => {
-                if let Some(told) = client(&self.pair, &format!("DEL {{t}}{key}")) {
-                    let was_there = u8::from(self.twin.remove(&key).is_some());
-                    prop_assert_eq!(told, format!(":{was_there}\r\n"));
-                }
-            }
-            Act::Read(key) => _ = self.check(key)?,
-            Act::Step => self.step(),
-            Act::Lose(len) => self.lose(len),
-            Act::Cancel => self.migration().cancel(),
-            Act::FlushAll => {
-                for engine in &self.pair.engines {
-                    ask(&mut engine.session(), "FLUSHALL");
-                }
-                self.twin.clear();
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a key could be read; it has the right value then.
-    fn check(&self, key: u8) -> Result<bool, TestCaseError> {
-        let Some(told) = client(&self.pair, &format!("GET {{t}}{key}")) else { return Ok(false) };
-        let text = |value: &String| format!("${}\r\n{value}\r\n", value.len());
-        prop_assert_eq!(told, self.twin.get(&key).map_or("$-1\r\n".into(), text));
-        Ok(true)
-    }
-}
-
-/// More than any course needs to move eight keys when nothing is lost any more.
-const STEPS_MAX: usize = 50;
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
-    #[test]
-    fn nothing_is_lost_and_nothing_comes_back(acts in prop::collection::vec(act(), 1..60)) {
-        let mut course = Course::new();
-        for act in acts {
-            course.act(act)?;
-        }
-        for _ in 0..STEPS_MAX {
-            if course.pair.owns(0, slot("t")) {
-                course.step();
-            }
-        }
-        prop_assert!(course.pair.owns(1, slot("t")), "a migration ends by itself");
-        for key in 0..12 {
-            prop_assert!(course.check(key)?, "a slot that has moved is served");
-        }
-        prop_assert_eq!(ask(&mut course.pair.engines[0].session(), "DBSIZE"), ":0\r\n");
-    }
 }

@@ -159,7 +159,16 @@ fn expire_ms(number: u32) -> Option<u64> {
 }
 
 #[test]
-fn a_redis_server_takes_a_slot() {
+fn a_redis_server_takes_a_slot_by_key() {
+    takes_a_slot(Mode::ByKey);
+}
+
+#[test]
+fn a_redis_server_takes_a_slot_with_many_keys_in_flight() {
+    takes_a_slot(Mode::AsyncKeys);
+}
+
+fn takes_a_slot(mode: Mode) {
     const KEYS: u32 = 2_000;
     let redis = Redis::start();
     let engine = engine(redis.port);
@@ -183,7 +192,7 @@ fn a_redis_server_takes_a_slot() {
     // A Redis server of version 7.0 is the oldest that tests meet.
     let limits = MigrationLimits { payload_version: 10, ..MigrationLimits::default() };
     let slots = SlotSet::from_iter([slot]);
-    let mut migration = engine.migrate(Mode::ByKey, slots, id(TARGET), limits).expect("it begins");
+    let mut migration = engine.migrate(mode, slots, id(TARGET), limits).expect("it begins");
     connection.carry(&mut migration);
     let events: Vec<_> = std::iter::from_fn(|| migration.poll_event()).collect();
     let moved = MigrationEvent::SlotMoved { slot, keys: u64::from(KEYS) };

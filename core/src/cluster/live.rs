@@ -6,7 +6,7 @@
 //! after a change, and never acts on keys that have just left.
 
 use super::store::{self, Stored, TopologyStore};
-use super::{ClusterRecord, Fence, SetSlot, SlotState, Topology, Transit};
+use super::{ClusterRecord, Fence, SetSlot, SlotState, Topology, Transit, Transits, Writers};
 use crate::error::Error;
 use crate::slot::SlotSet;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
@@ -14,23 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Keys that may be at another node and were not yet deleted here. They may be read, and not be
-/// written.
-#[derive(Debug)]
-struct OnTheWay {
-    keys: Arc<Transit>,
-    /// Whether a command without keys, such as FLUSHALL, may have changed them since they were
-    /// sent.
-    disturbed: bool,
-}
-
 /// What routing looks at.
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) topology: Topology,
     /// Whether the cluster serves at all, as the topology says.
     pub(crate) is_up: bool,
-    transits: BTreeMap<u16, OnTheWay>,
+    /// By slot, keys that are on their way to another node.
+    transits: BTreeMap<u16, Transits>,
     /// Slots that a migration is at work on.
     claimed: SlotSet,
     fences: BTreeMap<u16, Fence>,
@@ -65,28 +56,43 @@ impl View {
         self.transits.retain(|slot, _| topology.state(*slot) != SlotState::Stable);
     }
 
-    /// Whether a key is on its way to another node.
-    pub(crate) fn in_transit(&self, slot: u16, hash: u64) -> bool {
-        self.transits.get(&slot).is_some_and(|transit| transit.keys.may_hold(hash))
+    /// What becomes of a writer to a key, if it is on its way to another node.
+    pub(crate) fn bar(&self, slot: u16, hash: u64) -> Option<Writers> {
+        self.transits.get(&slot)?.bar(hash)
     }
 
-    /// Notes which keys of a slot are on their way, in place of those noted before.
-    pub(crate) fn set_transit(&mut self, slot: u16, keys: Arc<Transit>) {
-        self.transits.insert(slot, OnTheWay { keys, disturbed: false });
+    /// Notes that keys of a slot are on their way, and what becomes of those who want to write to
+    /// any.
+    pub(crate) fn send_off(&mut self, slot: u16, keys: Arc<Transit>, writers: Writers) {
+        self.transits.entry(slot).or_default().send_off(keys, writers);
+    }
+
+    /// Notes that keys of a slot are not on their way any more, but those that are `left` in doubt.
+    pub(crate) fn settle(&mut self, slot: u16, keys: &Arc<Transit>, left: Option<Arc<Transit>>) {
+        let transits = self.transits.entry(slot).or_default();
+        transits.settle(keys, left);
+        if transits.is_empty() {
+            self.end_transit(slot);
+        }
+    }
+
+    /// Lets nobody wait any more for keys of a slot that are on their way.
+    pub(crate) fn refuse_writers(&mut self, slot: u16) {
+        self.transits.get_mut(&slot).into_iter().for_each(Transits::refuse_writers);
     }
 
     /// The keys of a slot that are on their way.
-    pub(crate) fn transit(&self, slot: u16) -> Option<Arc<Transit>> {
-        self.transits.get(&slot).map(|transit| transit.keys.clone())
+    pub(crate) fn transits(&self, slot: u16) -> Vec<Arc<Transit>> {
+        self.transits.get(&slot).into_iter().flat_map(Transits::all).collect()
     }
 
     /// Whether keys of a slot that are on their way may have changed since they were sent.
-    pub(crate) fn is_disturbed(&self, slot: u16) -> bool {
-        self.transits.get(&slot).is_some_and(|transit| transit.disturbed)
+    pub(crate) fn is_disturbed(&self, slot: u16, keys: &Arc<Transit>) -> bool {
+        self.transits.get(&slot).is_some_and(|transits| transits.is_disturbed(keys))
     }
 
     /// Forgets that keys of a slot are on their way.
-    pub(crate) fn end_transit(&mut self, slot: u16) {
+    fn end_transit(&mut self, slot: u16) {
         self.transits.remove(&slot);
     }
 
@@ -377,9 +383,7 @@ impl Cluster {
 
     /// Notes that a command without keys may have changed keys that are on their way.
     pub(crate) fn disturb(&self) {
-        for transit in self.view.write().transits.values_mut() {
-            transit.disturbed = true;
-        }
+        self.view.write().transits.values_mut().for_each(Transits::disturb);
     }
 
     fn refresh(&self, view: &View, slot: u16) {
@@ -427,14 +431,15 @@ mod tests {
         let mut keys = Transit::new(3, 0);
         keys.push(b"k", 20);
         let keys = Arc::new(keys);
-        cluster.change_slot(3, |view| view.set_transit(3, keys.clone()));
-        assert!(cluster.view().in_transit(3, 20) && !cluster.view().in_transit(4, 20));
-        assert!(!cluster.view().is_disturbed(3));
+        cluster.change_slot(3, |view| view.send_off(3, keys.clone(), Writers::Refused));
+        assert_eq!(cluster.view().bar(3, 20), Some(Writers::Refused));
+        assert_eq!(cluster.view().bar(4, 20), None);
+        assert!(!cluster.view().is_disturbed(3, &keys));
         cluster.disturb();
-        assert!(cluster.view().is_disturbed(3));
-        assert_eq!(cluster.view().transit(3), Some(keys));
-        cluster.change_slot(3, |view| view.end_transit(3));
-        assert!(!cluster.view().in_transit(3, 20));
+        assert!(cluster.view().is_disturbed(3, &keys));
+        assert_eq!(cluster.view().transits(3), std::slice::from_ref(&keys));
+        cluster.change_slot(3, |view| view.settle(3, &keys, None));
+        assert_eq!(cluster.view().bar(3, 20), None);
     }
 
     #[test]

@@ -19,4 +19,4 @@ pub use record::{ClusterRecord, Member};
 pub(crate) use setslot::SetSlot;
 pub use store::{FileStore, MemoryStore, TopologyStore};
 pub use topology::{SlotState, Topology};
-pub(crate) use transit::Transit;
+pub(crate) use transit::{Transit, Transits, Writers};

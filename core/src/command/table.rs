@@ -408,6 +408,12 @@ impl Spec {
         self.single_key
     }
 
+    /// Whether the command may write to its keys, itself or by a script.
+    pub(crate) fn may_write(&self) -> bool {
+        let runs = self.flags & flag::RUNS_SCRIPTS != 0 && self.flags & flag::READONLY == 0;
+        runs || self.flags & flag::WRITE != 0
+    }
+
     /// Whether the command looks at no keys but those that its words tell, if any.
     pub(crate) fn leaves_keys_alone(&self) -> bool {
         matches!(self.command.group, Group::Connection | Group::Pubsub | Group::Transactions)

@@ -75,9 +75,14 @@ impl Transaction {
         self.commands.push(Queued { spec, words: words.len() });
     }
 
-    /// Whether a command may write.
+    /// Whether a command writes.
     pub(crate) fn writes(&self) -> bool {
         self.commands.iter().any(|queued| queued.spec.flags & flag::WRITE != 0)
+    }
+
+    /// Whether a command may write, itself or by a script.
+    pub(crate) fn may_write(&self) -> bool {
+        self.commands.iter().any(|queued| queued.spec.may_write())
     }
 
     /// How many commands there are.

@@ -6,8 +6,8 @@ use crate::cluster::{Cluster, NodeId, SlotState, Topology};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::Access;
 use crate::migration::{
-    Atomic, ByKey, Decision, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus,
-    Mode, Source, elsewhere,
+    Atomic, Decision, Ends, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus,
+    Mode, OpenSlots, Source, elsewhere,
 };
 use crate::slot::SlotSet;
 use crate::time::Moment;
@@ -80,11 +80,13 @@ impl Engine {
             cluster.change_claims(|view| view.release(&slots));
             return Err(Error::fixed(ErrorKind::TryAgain, "Keys are on their way by MIGRATE"));
         }
+        let ends = Ends { source, target };
         let machine = match mode {
-            Mode::ByKey => Machine::ByKey(ByKey::new(source, target, slots.clone(), limits)),
+            Mode::ByKey => Machine::Open(OpenSlots::by_key(ends, slots.clone(), limits)),
+            Mode::AsyncKeys => Machine::Open(OpenSlots::async_keys(ends, slots.clone(), limits)),
             Mode::Atomic => {
                 let id = self.inner.next_migration();
-                Machine::Atomic(Atomic::new(source, target, slots.clone(), limits, id))
+                Machine::Atomic(Atomic::new(ends, slots.clone(), limits, id))
             }
         };
         Ok(Migration { engine: self.clone(), slots, machine })
@@ -109,11 +111,11 @@ impl Engine {
         let slots = SlotSet::from_iter([record.slot]);
         cluster.change_claims(|view| view.claim(&slots)).map_err(elsewhere)?;
         self.inner.migrations.fetch_max(record.id, Relaxed);
-        let ids = (cluster.view().topology.myself().id, record.target);
+        let ends = Ends { source: cluster.view().topology.myself().id, target: record.target };
         let time = Moment::new(&*self.inner.clock);
         let now_us = self.inner.clock.now().mono_us;
         let source = Source { keyspace: &self.inner.keyspace, cluster, time: &time, now_us };
-        let machine = Machine::Atomic(Atomic::resume(ids, record, decision, limits, &source));
+        let machine = Machine::Atomic(Atomic::resume(ends, record, decision, limits, &source));
         Ok(Migration { engine: self.clone(), slots, machine })
     }
 }
@@ -177,7 +179,7 @@ pub struct Migration {
 
 /// What drives a migration, by its mode.
 enum Machine {
-    ByKey(ByKey),
+    Open(OpenSlots),
     Atomic(Atomic),
 }
 
@@ -186,7 +188,7 @@ impl Migration {
     /// it is larger. Returns whether there was something.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>, budget: usize) -> bool {
         self.step(|machine, source| match machine {
-            Machine::ByKey(machine) => machine.poll_transmit(source, out, budget),
+            Machine::Open(machine) => machine.poll_transmit(source, out, budget),
             Machine::Atomic(machine) => machine.poll_transmit(source, out, budget),
         })
     }
@@ -194,7 +196,7 @@ impl Migration {
     /// Takes in what the target sent, in pieces of any size.
     pub fn handle_frame(&mut self, bytes: &[u8]) {
         self.step(|machine, source| match machine {
-            Machine::ByKey(machine) => machine.handle_frame(source, bytes),
+            Machine::Open(machine) => machine.handle_frame(source, bytes),
             Machine::Atomic(machine) => machine.handle_frame(source, bytes),
         });
     }
@@ -203,7 +205,7 @@ impl Migration {
     /// monotonic scale of the engine's clock.
     pub fn poll_timeout(&self) -> Option<u64> {
         match &self.machine {
-            Machine::ByKey(machine) => machine.poll_timeout(),
+            Machine::Open(machine) => machine.poll_timeout(),
             Machine::Atomic(machine) => machine.poll_timeout(),
         }
     }
@@ -211,7 +213,7 @@ impl Migration {
     /// Does what time asks for. Calling it early does nothing.
     pub fn handle_timeout(&mut self) {
         self.step(|machine, source| match machine {
-            Machine::ByKey(machine) => machine.handle_timeout(source),
+            Machine::Open(machine) => machine.handle_timeout(source),
             Machine::Atomic(machine) => machine.handle_timeout(source),
         });
     }
@@ -220,7 +222,7 @@ impl Migration {
     /// the old one will not be carried out any more.
     pub fn handle_reconnect(&mut self) {
         self.step(|machine, source| match machine {
-            Machine::ByKey(machine) => machine.handle_reconnect(source),
+            Machine::Open(machine) => machine.handle_reconnect(source),
             Machine::Atomic(machine) => machine.handle_reconnect(),
         });
     }
@@ -229,19 +231,19 @@ impl Migration {
     /// slot do nothing.
     pub fn handle_decision(&mut self, slot: u16, decision: Decision) {
         self.step(|machine, source| match machine {
-            Machine::ByKey(_) => {}
+            Machine::Open(_) => {}
             Machine::Atomic(machine) => machine.handle_decision(source, slot, decision),
         });
     }
 
     /// Ends the migration before its time. In atomic mode slots about which the store was asked go on
     /// to their end, and all others stay as they are; a fence stands until the target has given the
-    /// slot up. In the other mode the slot that is being moved becomes as it was if none
+    /// slot up. In the other modes the slot that is being moved becomes as it was if none
     /// of its keys has left; otherwise it stays open, each of its keys at one node, and another
     /// migration can take it up.
     pub fn cancel(&mut self) {
         self.step(|machine, source| match machine {
-            Machine::ByKey(machine) => machine.cancel(),
+            Machine::Open(machine) => machine.cancel(),
             Machine::Atomic(machine) => machine.cancel(source),
         });
     }
@@ -249,7 +251,7 @@ impl Migration {
     /// What happened next, if anything.
     pub fn poll_event(&mut self) -> Option<MigrationEvent> {
         match &mut self.machine {
-            Machine::ByKey(machine) => machine.poll_event(),
+            Machine::Open(machine) => machine.poll_event(),
             Machine::Atomic(machine) => machine.poll_event(),
         }
     }
@@ -257,7 +259,7 @@ impl Migration {
     /// How far the migration is.
     pub fn status(&self) -> MigrationStatus {
         match &self.machine {
-            Machine::ByKey(machine) => machine.status(),
+            Machine::Open(machine) => machine.status(),
             Machine::Atomic(machine) => machine.status(),
         }
     }
@@ -265,7 +267,7 @@ impl Migration {
     /// Whether the migration is over, one way or the other.
     pub fn is_ended(&self) -> bool {
         match &self.machine {
-            Machine::ByKey(machine) => machine.is_ended(),
+            Machine::Open(machine) => machine.is_ended(),
             Machine::Atomic(machine) => machine.is_ended(),
         }
     }
@@ -286,7 +288,7 @@ impl Migration {
 impl Drop for Migration {
     fn drop(&mut self) {
         self.step(|machine, source| match machine {
-            Machine::ByKey(_) => {}
+            Machine::Open(machine) => machine.abandon(source),
             Machine::Atomic(machine) => machine.abandon(source),
         });
         if let Ok(cluster) = self.engine.inner.cluster() {

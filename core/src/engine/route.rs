@@ -15,11 +15,12 @@
 //!
 //! Redis's rules, but for one case that it has not, since its MIGRATE blocks the server: a key that
 //! was sent to the target and is not yet deleted here may be read and not be written. Before 6, a
-//! write to it, and anything that finds it gone, is told `TRYAGAIN`.
+//! write to it, and anything that finds it gone, waits if the migration is of a mode that lets it,
+//! and is told `TRYAGAIN` otherwise.
 
-use crate::cluster::{Cluster, InFlight, SlotState, View};
+use crate::cluster::{Cluster, InFlight, SlotState, View, Writers};
 use crate::command::table::{Spec, flag};
-use crate::command::{ClientState, Environment};
+use crate::command::{ClientState, Environment, Transaction};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
 
@@ -37,17 +38,22 @@ const FENCED: Error =
 const IN_TRANSIT: Error =
     Error::fixed(ErrorKind::TryAgain, "The key is on its way to another node");
 
+/// What is told to who cannot wait for a key to have arrived; all others do.
+const HELD: Error = Error::fixed(ErrorKind::TryAgain, "The key is about to be at another node");
+
 /// Whether a command that is refused with this error is to wait, if it can.
 #[inline]
 pub(super) fn is_fenced(error: &Error) -> bool {
-    *error == FENCED
+    *error == FENCED || *error == HELD
 }
 
 /// What of a command and its session matters to where it is served.
 #[derive(Clone, Copy, Debug, Default)]
 struct Request {
-    /// It may write.
+    /// It writes.
     write: bool,
+    /// It may write, itself or by a script.
+    may_write: bool,
     /// It is MIGRATE.
     migrate: bool,
     /// ASKING came before it, or it is RESTORE-ASKING.
@@ -84,6 +90,7 @@ pub(super) fn check(
         _ => {
             let request = Request {
                 write,
+                may_write: spec.may_write(),
                 migrate: &*spec.name == "migrate",
                 asking: asking || flags & flag::ASKING != 0,
                 readonly: client.readonly,
@@ -104,19 +111,21 @@ fn check_in_flight(in_flight: &InFlight, write: bool, keys: &[Key<'_>]) -> Resul
     if barred { Err(IN_TRANSIT) } else { Ok(()) }
 }
 
-/// As [`check`], for commands that are carried out together: judged as one with the keys of all.
+/// As [`check`], for the commands of a transaction: judged as one with the keys of all.
 pub(super) fn check_all(
     env: &Environment,
-    write: bool,
+    transaction: &Transaction,
     client: &ClientState,
     asking: bool,
     keys: &[Key<'_>],
     access: &mut Access<'_>,
 ) -> Result<(), Error> {
+    let (write, may_write) = (transaction.writes(), transaction.may_write());
     let Some(cluster) = &env.cluster else {
         return check_in_flight(&env.in_flight, write, keys);
     };
-    let request = Request { write, migrate: false, asking, readonly: client.readonly };
+    let readonly = client.readonly;
+    let request = Request { write, may_write, migrate: false, asking, readonly };
     judge(&cluster.view(), &env.in_flight, request, keys, |key| access.contains(key))
 }
 
@@ -165,7 +174,7 @@ fn judge(
     match state {
         SlotState::Stable => {
             let fence = view.fence(slot).filter(|_| topology.is_mine(slot));
-            if fence.is_some_and(|fence| fence.holds(request.write, keys)) {
+            if fence.is_some_and(|fence| fence.holds(request.may_write, keys)) {
                 return Err(FENCED);
             }
         }
@@ -174,9 +183,16 @@ fn judge(
             let mut missing = 0;
             for (key, exists) in found {
                 missing += usize::from(!exists);
-                let may_be_there = view.in_transit(slot, key.hash) || in_flight.may_hold(key);
-                if (request.write || !exists) && may_be_there {
+                if exists && !request.may_write {
+                    continue;
+                }
+                if in_flight.may_hold(key) {
                     return Err(IN_TRANSIT);
+                }
+                match view.bar(slot, key.hash) {
+                    None => {}
+                    Some(Writers::Refused) => return Err(IN_TRANSIT),
+                    Some(Writers::Held) => return Err(HELD),
                 }
             }
             if missing > 0 && missing < keys.len() {
@@ -219,8 +235,9 @@ mod tests {
 
     const ME: [u8; 40] = [b'a'; 40];
     const OTHER: [u8; 40] = [b'b'; 40];
-    const READ: Request = Request { write: false, migrate: false, asking: false, readonly: false };
-    const WRITE: Request = Request { write: true, ..READ };
+    const READ: Request =
+        Request { write: false, may_write: false, migrate: false, asking: false, readonly: false };
+    const WRITE: Request = Request { write: true, may_write: true, ..READ };
     const ASKING: Request = Request { asking: true, ..READ };
     const DOWN_TEXT: &str = "CLUSTERDOWN The cluster is down";
     const TRY_AGAIN_TEXT: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
@@ -343,7 +360,12 @@ mod tests {
         let readonly = Request { readonly: true, ..READ };
         told(&view, readonly, &[key("a", 2)], "serve");
         told(&view, READ, &[key("a", 2)], "MOVED 2 other:2");
-        told(&view, Request { write: true, ..readonly }, &[key("a", 2)], "MOVED 2 other:2");
+        told(
+            &view,
+            Request { write: true, may_write: true, ..readonly },
+            &[key("a", 2)],
+            "MOVED 2 other:2",
+        );
     }
 
     #[test]
@@ -360,14 +382,21 @@ mod tests {
         let mut keys = Transit::new(1, 0);
         keys.push(b"A", u64::from(b'A'));
         keys.push(b"x", u64::from(b'x'));
-        view.set_transit(1, Arc::new(keys));
+        let keys = Arc::new(keys);
+        view.send_off(1, keys.clone(), Writers::Refused);
         let text = "TRYAGAIN The key is on its way to another node";
         told(&view, READ, &[key("A", 1)], "serve");
         told(&view, WRITE, &[key("A", 1)], text);
         told(&view, WRITE, &[key("B", 1)], "serve");
         told(&view, READ, &[key("x", 1)], text);
         told(&view, READ, &[key("y", 1)], "ASK 1 other:2");
-        view.end_transit(1);
+        view.send_off(1, keys.clone(), Writers::Held);
+        told(&view, READ, &[key("A", 1)], "serve");
+        let text = HELD.to_string();
+        told(&view, WRITE, &[key("A", 1)], &text);
+        told(&view, Request { may_write: true, ..READ }, &[key("A", 1)], &text);
+        told(&view, READ, &[key("x", 1)], &text);
+        view.settle(1, &keys, None);
         told(&view, WRITE, &[key("A", 1)], "serve");
     }
 }

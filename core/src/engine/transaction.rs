@@ -127,7 +127,6 @@ impl Inner {
         // A key whose time is over has changed, though nobody may have met it since.
         watched.iter().for_each(|key| _ = access.contains(key));
         let is_changed = watch.as_ref().is_some_and(|watch| watch.is_raised());
-        let writes = transaction.writes();
         let needs_memory = |(spec, _): (&Spec, _)| spec.flags & flag::DENYOOM != 0;
         let is_starved = client.out_of_memory && transaction.commands(&words).any(needs_memory);
         let served = if is_starved {
@@ -136,11 +135,15 @@ impl Inner {
             Err(ABORTED)
         } else if is_changed {
             Ok(())
-        } else if writes && plan.is_everything {
-            route::check_databases(&self.env)
-                .and_then(|()| route::check_all(&self.env, true, client, asking, keys, &mut access))
         } else {
-            route::check_all(&self.env, writes, client, asking, keys, &mut access)
+            let check = if transaction.writes() && plan.is_everything {
+                route::check_databases(&self.env)
+            } else {
+                Ok(())
+            };
+            check.and_then(|()| {
+                route::check_all(&self.env, &transaction, client, asking, keys, &mut access)
+            })
         };
         if may_wait && served.as_ref().is_err_and(route::is_fenced) {
             // It is as if EXEC had not come yet.

@@ -30,7 +30,7 @@ pub(crate) use eviction::{Among, Evictor, Order, Policy};
 pub(crate) use memory::{DatabaseMemory, KeyspaceMemory};
 pub(crate) use partition::{ExpiredCounts, NewValue, Partition, Traffic};
 pub(crate) use usage::Usage;
-pub(crate) use walk::Cursor;
+pub(crate) use walk::{Cursor, place_in_walk};
 pub(crate) use watch::Flag;
 
 use crate::slot::SlotScheme;

@@ -52,6 +52,11 @@ impl Cursor {
     }
 }
 
+/// Where in the walk through its slot a key with this hash comes.
+pub(crate) fn place_in_walk(hash: u64) -> u64 {
+    position(hash)
+}
+
 /// What a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DatabaseStats {

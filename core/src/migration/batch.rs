@@ -3,11 +3,11 @@
 
 use super::request::{RestoreForm, write_restore};
 use crate::cluster::Transit;
-use crate::keyspace::Access;
+use crate::keyspace::{Access, place_in_walk};
 use crate::value::object_footprint;
 
 /// Chooses keys of a slot from a position on: up to `keys_max`, and fewer if they are large; at
-/// least one, if there is one that has not expired. Returns also the position to go on from, zero
+/// least one, if there is one that has not expired. Returns also the position to go on from, none
 /// at the end.
 pub(super) fn choose(
     access: &mut Access<'_>,
@@ -15,18 +15,41 @@ pub(super) fn choose(
     from: u64,
     keys_max: usize,
     bytes_max: usize,
-) -> (Transit, u64) {
+) -> (Transit, Option<u64>) {
     let keyspace = access.keyspace();
-    let mut chosen = Transit::new(slot, db);
-    let mut bytes = 0;
+    let mut found = Transit::new(slot, db);
+    let (mut sizes, mut bytes) = (Vec::with_capacity(keys_max), 0);
     let next = access.walk_slot(db, slot, from, keys_max, |record| {
-        if bytes < bytes_max {
-            bytes += record.footprint() + object_footprint(record);
-            chosen.push(record.key(), keyspace.hash(record.key()));
-        }
+        let size = record.footprint() + object_footprint(record);
+        bytes += size;
+        sizes.push(size);
+        found.push(record.key(), keyspace.hash(record.key()));
     });
-    // What was passed over comes next: those before it will be gone by then.
-    let next = if bytes < bytes_max { next.unwrap_or(0) } else { from };
+    if bytes <= bytes_max { (found, next) } else { cut(&found, &sizes, bytes_max, next) }
+}
+
+/// Cuts off the keys with which a batch would be too large.
+fn cut(
+    found: &Transit,
+    sizes: &[usize],
+    bytes_max: usize,
+    next: Option<u64>,
+) -> (Transit, Option<u64>) {
+    let place = |number: usize| place_in_walk(found.key(number).hash);
+    let mut numbers: Vec<usize> = (0..found.len()).collect();
+    numbers.sort_unstable_by_key(|&number| place(number));
+    let (mut bytes, mut last) = (0, None);
+    let mut chosen = found.empty();
+    for number in numbers {
+        let is_full = last.is_some() && bytes + sizes[number] > bytes_max;
+        // No place lies between keys that share one.
+        if is_full && last != Some(place(number)) {
+            return (chosen, last.map(|last| last + 1));
+        }
+        bytes += sizes[number];
+        last = Some(place(number));
+        chosen.push(found.key(number).bytes, found.key(number).hash);
+    }
     (chosen, next)
 }
 
@@ -95,9 +118,7 @@ mod tests {
         loop {
             let (chosen, next) = choose(&mut access, (slot, 0), from, 100, usize::MAX);
             chosen.keys().for_each(|key| assert!(seen.insert(key.bytes.to_vec())));
-            if next == 0 {
-                break;
-            }
+            let Some(next) = next else { break };
             from = next;
         }
         assert_eq!(seen.len(), 2_000);
@@ -109,8 +130,13 @@ mod tests {
         let time = Moment::new(&clock);
         let slot = fill(&keyspace, &time, 20, 1_000);
         let mut access = Access::slot(&keyspace, &time, slot);
-        let (chosen, next) = choose(&mut access, (slot, 0), 0, 100, 3_000);
-        assert_eq!((chosen.len(), next), (3, 0));
+        let (mut from, mut batches) = (Some(0), Vec::new());
+        while let Some(at) = from {
+            let (chosen, next) = choose(&mut access, (slot, 0), at, 100, 3_500);
+            batches.push(chosen.len());
+            from = next;
+        }
+        assert_eq!(batches, [3, 3, 3, 3, 3, 3, 2]);
         assert_eq!(choose(&mut access, (slot, 0), 0, 100, 1).0.len(), 1);
         assert!(choose(&mut access, (slot, 1), 0, 100, 1).0.is_empty());
     }

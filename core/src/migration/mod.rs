@@ -5,9 +5,11 @@
 //! target's replies are what it takes in, so that the target may be another engine's session or a
 //! Redis server.
 
+mod async_keys;
 mod atomic;
 mod batch;
 mod by_key;
+mod open_slots;
 mod peer;
 mod planner;
 mod request;
@@ -17,7 +19,7 @@ pub(crate) use atomic::{
     Atomic, Feed, Frame, FrameReader, Header, Import, Imports, Kind, Standing, each_request,
     number, write_frame,
 };
-pub(crate) use by_key::ByKey;
+pub(crate) use open_slots::OpenSlots;
 pub use planner::{Measure, Plan, PlanError, PlanMove, PlanNode, PlanOptions, PlanSlot, Transfer};
 pub(crate) use request::{RestoreForm, write_restore};
 pub use slot_action::{
@@ -38,6 +40,11 @@ pub enum Mode {
     /// those that left by `ASK`. A key on its way can be read and not be written.
     #[default]
     ByKey,
+    /// Many keys on their way at once, as ApsaraDB for Redis moves them: as [`Mode::ByKey`], but
+    /// the source does not wait for the answer to some keys before it sends the next, and a command
+    /// that would write to a key on its way waits until the target has it, without holding a thread.
+    /// No client is told to try again for that.
+    AsyncKeys,
     /// Each slot whole at one moment, between two engines: a snapshot and the effects of writes go
     /// over while the slot is served here as ever; then its clients wait for the time of two messages
     /// to the target and one to the host's store, whose compare-and-set decides, and are sent on by
@@ -66,9 +73,11 @@ pub struct MigrationLimits {
     /// The most bytes that are sent in a second, on average over a tenth of one; none for no limit.
     /// Atomic mode. Default: none.
     pub bytes_per_second: Option<u64>,
-    /// Bytes that may wait to be acknowledged or sent, effects of writes apart. Atomic mode. Default:
-    /// 4 MiB.
+    /// Bytes that may wait to be acknowledged or sent, effects of writes apart; a value that is
+    /// larger goes alone. Atomic mode and that of keys in flight. Default: 4 MiB.
     pub in_flight_bytes: usize,
+    /// Keys that may wait to be acknowledged. [`Mode::AsyncKeys`]. Default: 4,096.
+    pub in_flight_keys: usize,
     /// A value above so many bytes goes in pieces, unless it is a stream. Atomic mode. Default:
     /// 64 KiB.
     pub piece_bytes: usize,
@@ -96,6 +105,7 @@ impl Default for MigrationLimits {
             payload_version: RDB_VERSION,
             bytes_per_second: None,
             in_flight_bytes: 4 << 20,
+            in_flight_keys: 4_096,
             piece_bytes: 64 << 10,
             fence_bytes: 64 << 10,
             fence_after_ms: 2_000,
@@ -155,7 +165,7 @@ pub struct MigrationStatus {
     pub bytes_sent: u64,
     /// Keys that were sent, moved or not. Atomic mode.
     pub keys_sent: u64,
-    /// Bytes that the target has not acknowledged. Atomic mode.
+    /// Bytes that the target has not acknowledged.
     pub lag_bytes: usize,
     /// The estimated time to the end, in milliseconds, once a slot was moved. Atomic mode.
     pub left_ms: Option<u64>,
@@ -189,6 +199,13 @@ pub struct MigrationRecord {
     pub target_epoch: u64,
     /// Which attempt it is.
     pub attempt: u64,
+}
+
+/// The two nodes of a migration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) source: NodeId,
+    pub(crate) target: NodeId,
 }
 
 /// A slot is open already, and not for this migration.

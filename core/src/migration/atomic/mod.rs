@@ -15,8 +15,9 @@ pub(crate) use frame::{
 };
 pub(crate) use import::{Import, Imports};
 
-use super::{Decision, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus, Source};
-use crate::cluster::NodeId;
+use super::{
+    Decision, Ends, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus, Source,
+};
 use crate::slot::SlotSet;
 use slot::{Outcome, SlotMove};
 use std::collections::VecDeque;
@@ -24,8 +25,7 @@ use std::collections::VecDeque;
 /// Moves slots, some at a time, each whole at one moment.
 #[derive(Debug)]
 pub(crate) struct Atomic {
-    source: NodeId,
-    target: NodeId,
+    ends: Ends,
     limits: MigrationLimits,
     id: u64,
     waiting: SlotSet,
@@ -74,17 +74,10 @@ const AT_WORK: usize = 8;
 
 impl Atomic {
     /// `id` is greater than those of the source's earlier migrations.
-    pub(crate) fn new(
-        source: NodeId,
-        target: NodeId,
-        slots: SlotSet,
-        limits: MigrationLimits,
-        id: u64,
-    ) -> Self {
+    pub(crate) fn new(ends: Ends, slots: SlotSet, limits: MigrationLimits, id: u64) -> Self {
         let status = MigrationStatus { slots_left: slots.len(), ..MigrationStatus::default() };
         Self {
-            source,
-            target,
+            ends,
             limits,
             id,
             waiting: slots,
@@ -101,16 +94,16 @@ impl Atomic {
 
     /// Takes a slot up again about which the store was asked before a crash.
     pub(crate) fn resume(
-        ids: (NodeId, NodeId),
+        ends: Ends,
         record: MigrationRecord,
         decision: Decision,
         limits: MigrationLimits,
         source: &Source<'_>,
     ) -> Self {
-        let mut machine = Self::new(ids.0, ids.1, SlotSet::new(), limits, record.id);
+        let mut machine = Self::new(ends, SlotSet::new(), limits, record.id);
         let MigrationRecord { id, slot, source_epoch, target_epoch, attempt, .. } = record;
         let header = Header { id, slot, source_epoch, target_epoch, attempt };
-        machine.at_work.push(SlotMove::resume(header, ids, limits, source, decision));
+        machine.at_work.push(SlotMove::resume(header, ends, limits, source, decision));
         machine
     }
 
@@ -179,12 +172,12 @@ impl Atomic {
             let header = Header {
                 id: self.id,
                 slot,
-                source_epoch: epoch(self.source),
-                target_epoch: epoch(self.target),
+                source_epoch: epoch(self.ends.source),
+                target_epoch: epoch(self.ends.target),
                 attempt: 1,
             };
             drop(view);
-            self.at_work.push(SlotMove::new(header, self.source, self.target, self.limits));
+            self.at_work.push(SlotMove::new(header, self.ends, self.limits));
         }
         self.settle(source);
     }

@@ -18,10 +18,10 @@
 use super::feed::Feed;
 use super::frame::{Frame, Header, Kind, Standing};
 use super::stream::Stream;
-use crate::cluster::{Fence, NodeId};
+use crate::cluster::Fence;
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Audience, Listener};
-use crate::migration::{Decision, MigrationEvent, MigrationLimits, MigrationRecord, Source};
+use crate::migration::{Decision, Ends, MigrationEvent, MigrationLimits, MigrationRecord, Source};
 use std::sync::Arc;
 
 /// A slot is copied, and its writers are not held up.
@@ -85,8 +85,7 @@ enum State {
 #[derive(Debug)]
 pub(super) struct SlotMove {
     pub(super) slot: u16,
-    target: NodeId,
-    source: NodeId,
+    ends: Ends,
     limits: MigrationLimits,
     stream: Stream,
     state: State,
@@ -99,16 +98,10 @@ pub(super) struct SlotMove {
 const DELETE_STEP: usize = 512;
 
 impl SlotMove {
-    pub(super) fn new(
-        header: Header,
-        source: NodeId,
-        target: NodeId,
-        limits: MigrationLimits,
-    ) -> Self {
+    pub(super) fn new(header: Header, ends: Ends, limits: MigrationLimits) -> Self {
         let mut machine = Self {
             slot: header.slot,
-            target,
-            source,
+            ends,
             limits,
             stream: Stream::new(header),
             state: State::Opening,
@@ -123,12 +116,12 @@ impl SlotMove {
     /// Takes a slot up again after a crash of the source, about which the store has decided.
     pub(super) fn resume(
         header: Header,
-        (source_id, target): (NodeId, NodeId),
+        ends: Ends,
         limits: MigrationLimits,
         source: &Source<'_>,
         decision: Decision,
     ) -> Self {
-        let mut machine = Self::new(header, source_id, target, limits);
+        let mut machine = Self::new(header, ends, limits);
         machine.state = State::Deciding { keys: 0 };
         machine.handle_decision(source, decision);
         machine
@@ -137,11 +130,11 @@ impl SlotMove {
     /// What the host keeps while it asks its store.
     fn record(&self) -> MigrationRecord {
         let Header { id, slot, source_epoch, target_epoch, attempt } = self.stream.header;
-        MigrationRecord { id, slot, target: self.target, source_epoch, target_epoch, attempt }
+        MigrationRecord { id, slot, target: self.ends.target, source_epoch, target_epoch, attempt }
     }
 
     fn open(&mut self) {
-        self.stream.ask(Kind::Open, self.source.as_str().as_bytes().to_vec());
+        self.stream.ask(Kind::Open, self.ends.source.as_str().as_bytes().to_vec());
         self.state = State::Opening;
     }
 
@@ -443,11 +436,11 @@ impl SlotMove {
             Decision::Committed { epoch } => {
                 source.cluster.change_slot(self.slot, |view| {
                     view.set_fence(self.slot, None);
-                    if let Some(target) = view.topology.node(self.target).cloned() {
+                    if let Some(target) = view.topology.node(self.ends.target).cloned() {
                         let config_epoch = target.config_epoch.max(epoch);
                         view.topology.put_node(crate::cluster::Node { config_epoch, ..target });
                     }
-                    view.topology.assign(self.slot, self.target);
+                    view.topology.assign(self.slot, self.ends.target);
                 });
                 self.stream.ask(Kind::Commit, epoch.to_string().into_bytes());
                 State::Committing(Committing { keys })

@@ -1,9 +1,10 @@
-//! Where a migration by key stands: one struct for each state, with what is known in it alone. What
+//! Where a slot stands that is open at both nodes: one struct for each state, with what is known in it alone. What
 //! comes next is the machine's to say.
 
 use crate::cluster::Transit;
 use crate::error::Error;
 use crate::migration::peer::Answer;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -14,7 +15,6 @@ pub(super) enum State {
     Moving(Moving),
     /// Asked for another database.
     Selecting(Moving),
-    Sent(Sent),
     /// Asked the target to delete some keys.
     Erasing(Moving, Arc<Transit>),
     /// Asked the target to own the slot.
@@ -56,20 +56,25 @@ pub(super) struct Opening {
     pub(super) leftovers: i64,
 }
 
-/// May send the next keys of a slot.
+/// Sends the keys of a slot.
 #[derive(Debug)]
 pub(super) struct Moving {
     pub(super) slot: Slot,
     pub(super) db: usize,
     /// Where the walk through the slot goes on.
     pub(super) from: u64,
-    pub(super) task: Task,
+    /// Whether the walk has come to its end. It begins anew when nothing is on its way.
+    pub(super) is_through: bool,
+    /// What is to be done before more keys are chosen.
+    pub(super) tasks: VecDeque<Task>,
+    /// What was sent and not answered yet, in this order.
+    pub(super) on_the_way: VecDeque<Batch>,
+    /// Why the target refused some of it, if the reason passes. What is next waits then.
+    pub(super) fault: Option<Error>,
 }
 
 #[derive(Debug)]
 pub(super) enum Task {
-    /// Choose keys and send them.
-    Choose,
     /// Send these keys, which were sent before and may have arrived.
     Send(Arc<Transit>),
     /// Delete these keys at the target.
@@ -84,20 +89,59 @@ pub(super) struct Withdrawing {
     pub(super) keys: i64,
 }
 
-/// Sent some keys.
+/// Some keys that were sent.
 #[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) moving: Moving,
+pub(super) struct Batch {
     pub(super) keys: Arc<Transit>,
     /// Which of the keys were sent; others were gone.
     pub(super) sent: Vec<u32>,
-    /// Which of those the target refused.
+    /// How many of these were answered.
+    answered: usize,
+    /// Which of them the target refused.
     pub(super) refused: Vec<u32>,
+    /// The first of its reasons.
+    pub(super) fault: Option<Error>,
     /// Whether they were sent before and may have arrived then.
     pub(super) again: bool,
+    /// How much was sent.
+    bytes: usize,
+}
+
+impl Batch {
+    pub(super) fn new(keys: Arc<Transit>, sent: Vec<u32>, again: bool, bytes: usize) -> Self {
+        Self { keys, sent, answered: 0, refused: Vec::new(), fault: None, again, bytes }
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered == self.sent.len()
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if let Answer::Error(error) = answer {
+            self.refused.push(self.sent[self.answered]);
+            self.fault.get_or_insert(error);
+        }
+        self.answered += 1;
+    }
 }
 
 impl State {
+    /// The slot whose keys are being sent, if one is.
+    pub(super) fn moving(&self) -> Option<&Moving> {
+        match self {
+            Self::Moving(moving)
+            | Self::Selecting(moving)
+            | Self::Resting(moving, _)
+            | Self::Erasing(moving, _) => Some(moving),
+            Self::Between
+            | Self::Opening(_)
+            | Self::Closing(_)
+            | Self::Withdrawing(_)
+            | Self::Reopening(_)
+            | Self::Ended => None,
+        }
+    }
+
     /// Takes note of the answer to one of the requests that were sent last.
     pub(super) fn answer(&mut self, number: usize, answer: Answer) {
         match self {
@@ -111,14 +155,12 @@ impl State {
                     withdrawing.keys += keys;
                 }
             }
-            Self::Sent(sent) => {
-                if let Answer::Error(_) = answer {
-                    sent.refused.push(sent.sent[number]);
-                }
+            Self::Moving(moving) => {
+                let open = moving.on_the_way.iter_mut().find(|batch| !batch.is_answered());
+                open.into_iter().for_each(|batch| batch.answer(answer.clone()));
             }
             // Of these only the first error counts, which the peer keeps.
             Self::Between
-            | Self::Moving(_)
             | Self::Selecting(_)
             | Self::Erasing(..)
             | Self::Closing(_)
@@ -130,7 +172,26 @@ impl State {
 }
 
 impl Moving {
+    /// Chooses keys from the start of the slot on.
     pub(super) fn choose(slot: Slot) -> Self {
-        Self { slot, db: 0, from: 0, task: Task::Choose }
+        let (tasks, on_the_way) = Default::default();
+        Self { slot, db: 0, from: 0, is_through: false, tasks, on_the_way, fault: None }
+    }
+
+    /// Sends everything again that was not answered.
+    pub(super) fn begin_again(mut self) -> Self {
+        while let Some(batch) = self.on_the_way.pop_back() {
+            self.tasks.push_front(Task::Send(batch.keys));
+        }
+        self.fault = None;
+        self
+    }
+
+    pub(super) fn bytes_on_the_way(&self) -> usize {
+        self.on_the_way.iter().map(|batch| batch.bytes).sum()
+    }
+
+    pub(super) fn keys_on_the_way(&self) -> usize {
+        self.on_the_way.iter().map(|batch| batch.sent.len()).sum()
     }
 }
