@@ -50,7 +50,8 @@ mod value;
 
 pub use command::{
     AclStore, AuditEvent, AuditOrigin, AuditSink, BigKey, BigKeySearch, CommandFigures,
-    DatabaseFigures, Figures, HostFigures, HotKey, LatencySample, Metric, MetricKind, SlowCall,
+    DatabaseFigures, Figures, HostFigures, HotKey, LatencySample, Metric, MetricKind,
+    RestorePolicy, SlowCall,
 };
 pub use engine::{
     Effect, Effects, Engine, EngineOptions, ImportEvent, Link, Migration, Pipeline, Receiver,

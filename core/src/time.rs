@@ -188,7 +188,6 @@ pub(crate) struct Moment<'c> {
 
 impl<'c> Moment<'c> {
     /// What the clock shows now, in microseconds on the monotonic scale, however old the batch is.
-    #[cfg(feature = "scripts")]
     pub(crate) fn current_us(&self) -> u64 {
         self.clock.now().mono_us
     }

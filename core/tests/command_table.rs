@@ -55,6 +55,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ("config|set", "arguments", "7.2 names them otherwise"),
     ("flushall", "arguments", "7.2 names them otherwise"),
     ("flushdb", "arguments", "7.2 names them otherwise"),
+    ("function|flush", "arguments", "7.2 names them otherwise"),
     ("geoadd", "arguments", "7.2 names them otherwise"),
     ("geohash", "arguments", "7.2 names them otherwise"),
     ("geopos", "arguments", "7.2 names them otherwise"),

@@ -187,10 +187,20 @@ fn memory(report: &mut Report<'_, '_, '_>) {
         report.bytes("total_system_memory", machine);
     }
     let scripts = report.call.env.scripting.figures();
-    report.line("used_memory_vm_eval", scripts.interpreter_bytes);
-    report.bytes("used_memory_lua", scripts.interpreter_bytes as u64);
-    report.line("used_memory_scripts_eval", scripts.script_bytes);
-    report.line("number_of_cached_scripts", scripts.scripts);
+    report.line("used_memory_vm_eval", scripts.script_machine_bytes);
+    report.bytes("used_memory_lua", scripts.script_machine_bytes as u64);
+    let libraries = scripts.libraries;
+    report.lines([
+        ("used_memory_scripts_eval", scripts.script_bytes),
+        ("number_of_cached_scripts", scripts.scripts),
+        ("number_of_functions", libraries.functions),
+        ("number_of_libraries", libraries.libraries),
+        ("used_memory_vm_functions", libraries.machine_bytes),
+    ]);
+    let machines = scripts.script_machine_bytes + libraries.machine_bytes;
+    report.bytes("used_memory_vm_total", machines as u64);
+    report.line("used_memory_functions", libraries.bytes);
+    report.bytes("used_memory_scripts", (scripts.script_bytes + libraries.bytes) as u64);
     let config = &report.call.env.config;
     report.bytes("maxmemory", config.maxmemory());
     report.line("maxmemory_policy", config.maxmemory_policy());

@@ -139,6 +139,7 @@ fn stats(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let percent = |part: usize, whole: usize| part as f64 * 100.0 / whole.max(1) as f64;
     let used = memory.used_bytes();
     let net = used.saturating_sub(memory.startup_bytes);
+    let scripts = call.env.scripting.figures();
     let mut figures = vec![
         ("peak.allocated".to_owned(), Figure::Count(memory.peak_bytes)),
         ("total.allocated".to_owned(), Figure::Count(used)),
@@ -148,8 +149,8 @@ fn stats(call: &mut Call<'_, '_>) -> Result<(), Error> {
         ("clients.normal".to_owned(), Figure::Count(memory.client_bytes)),
         ("cluster.links".to_owned(), Figure::Count(0)),
         ("aof.buffer".to_owned(), Figure::Count(0)),
-        ("lua.caches".to_owned(), Figure::Count(0)),
-        ("functions.caches".to_owned(), Figure::Count(0)),
+        ("lua.caches".to_owned(), Figure::Count(scripts.script_bytes)),
+        ("functions.caches".to_owned(), Figure::Count(scripts.libraries.bytes)),
     ];
     for (db, database) in memory.keyspace.databases.iter().enumerate() {
         if database.keys > 0 {

@@ -79,7 +79,13 @@ pub(crate) use mailbox::{Letter, Waker};
 pub(crate) use monitor::is_shown_first;
 pub(crate) use names::Names;
 #[cfg(feature = "scripts")]
-pub(crate) use script::{Interpreter, ScriptFigures, ScriptRequest};
+pub(crate) use quoted::split_arguments;
+pub use script::RestorePolicy;
+#[cfg(feature = "scripts")]
+pub(crate) use script::{
+    FunctionRequest, Interpreter, LibraryFigures, LibraryFilter, ScriptFigures, ScriptRequest,
+    SlowScript,
+};
 pub use slow_log::SlowCall;
 pub(crate) use stats::Counter;
 pub(crate) use tally::Sample;

@@ -2,7 +2,7 @@
 
 /// Splits a line as a shell does: words between spaces, quotes around those that have some, and
 /// escapes within double quotes. None if a quote does not end or something follows it at once.
-pub(super) fn split_arguments(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn split_arguments(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line;
     loop {

@@ -419,6 +419,11 @@ impl Spec {
         matches!(self.command.group, Group::Connection | Group::Pubsub | Group::Transactions)
     }
 
+    /// Whether it changes whole databases if it has no keys. Libraries of functions are in none.
+    pub(crate) fn writes_databases(&self) -> bool {
+        self.flags & flag::WRITE != 0 && self.command.group != Group::Scripting
+    }
+
     /// Whether a request of so many words has as many as the command takes.
     #[inline]
     pub(crate) fn takes(&self, words: usize) -> bool {

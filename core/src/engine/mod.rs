@@ -7,6 +7,7 @@ mod effects;
 mod eviction;
 mod execute;
 mod figures;
+mod functions;
 mod import;
 mod insight;
 mod link;

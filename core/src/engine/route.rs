@@ -80,7 +80,7 @@ pub(super) fn check(
     };
     match keys {
         [] => {
-            if write && cluster.view().fences_databases() {
+            if spec.writes_databases() && cluster.view().fences_databases() {
                 return Err(FENCED);
             }
             note_write_without_keys(cluster, spec, keys);
@@ -139,7 +139,7 @@ pub(super) fn check_databases(env: &Environment) -> Result<(), Error> {
 /// as FLUSHALL and SWAPDB do. To be called before such a command acts and after it.
 #[inline]
 pub(super) fn note_write_without_keys(cluster: &Cluster, spec: &Spec, keys: &[Key<'_>]) {
-    if keys.is_empty() && spec.flags & flag::WRITE != 0 {
+    if keys.is_empty() && spec.writes_databases() {
         cluster.disturb();
     }
 }

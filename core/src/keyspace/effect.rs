@@ -35,8 +35,15 @@ pub(crate) struct Effect {
     /// When the write happened, in milliseconds since the Unix epoch.
     pub(crate) unix_ms: u64,
     pub(crate) words: Vec<Box<[u8]>>,
-    /// The keys among the words; none if it concerns whole databases.
+    /// The keys among the words; none if it concerns whole databases, or libraries of functions.
     pub(crate) keys: SmallVec<[EffectKey; 1]>,
+}
+
+impl Effect {
+    /// Whether it changes libraries of functions, which are no part of the data.
+    pub(crate) fn is_about_functions(&self) -> bool {
+        self.words[0].eq_ignore_ascii_case(b"function")
+    }
 }
 
 /// What listeners hear.

@@ -11,6 +11,9 @@
 //! A payload has to be one value and nothing else; Redis reads on into the seal, and over what
 //! follows the value.
 
+#[cfg(feature = "scripts")]
+#[cfg(feature = "scripts")]
+pub(crate) mod functions;
 mod hash;
 mod intset;
 mod list;

@@ -71,6 +71,36 @@ pub(in crate::command) const COMMANDS: &[Command] = &[
         ..only_reads("eval_ro")
     },
     Command {
+        since: "7.0.0",
+        summary: "Invokes a function.",
+        complexity: "Depends on the function that is executed.",
+        grammar: "function numkeys:integer [key...] [arg...]",
+        key_notes: &[
+            "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
+        ],
+        handler: super::fcall,
+        ..runs("fcall")
+    },
+    Command {
+        summary: "Invokes a read-only function.",
+        complexity: "Depends on the function that is executed.",
+        grammar: "function numkeys:integer [key...] [arg...]",
+        key_notes: &[
+            "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS",
+        ],
+        handler: super::fcall,
+        ..only_reads("fcall_ro")
+    },
+    Command {
+        name: "function",
+        summary: "A container for function commands.",
+        since: "7.0.0",
+        group: Group::Scripting,
+        subcommands: super::function::SUBCOMMANDS,
+        help: super::function::HELP,
+        ..Command::CONTAINER
+    },
+    Command {
         name: "script",
         summary: "A container for Lua scripts management commands.",
         since: "2.6.0",

@@ -2,6 +2,7 @@
 //! the engine's, since a script gives commands of its own.
 
 mod entries;
+mod function;
 
 use super::call::Call;
 use super::mailbox::Waker;
@@ -29,20 +30,90 @@ pub(crate) enum ScriptRequest {
     Show,
 }
 
+/// Which libraries FUNCTION LIST tells of, and whether with their code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LibraryFilter<'a> {
+    pub(crate) pattern: Option<&'a [u8]>,
+    pub(crate) with_code: bool,
+}
+
+#[cfg(feature = "scripts")]
+impl LibraryFilter<'_> {
+    /// Whether it takes a library of this name.
+    pub(crate) fn takes(&self, name: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| super::glob::matches_ignoring_case(pattern, name))
+    }
+}
+
+/// What becomes of the libraries that are there when others are restored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestorePolicy {
+    /// They stay. If one has the name of a restored one, nothing is restored.
+    #[default]
+    Append,
+    /// They stay, but for those with the name of a restored one.
+    Replace,
+    /// They go.
+    Flush,
+}
+
+/// What a command asks about libraries of functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FunctionRequest<'a> {
+    Load { text: &'a [u8], replace: bool },
+    Delete(&'a [u8]),
+    Flush,
+    List(LibraryFilter<'a>),
+    Dump,
+    Restore { payload: &'a [u8], policy: RestorePolicy },
+}
+
 /// How much there is of what, for INFO.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScriptFigures {
     pub(crate) scripts: usize,
     /// Bytes that texts and tables of scripts take outside of the interpreter.
     pub(crate) script_bytes: usize,
-    /// Bytes that the interpreter takes.
-    pub(crate) interpreter_bytes: usize,
+    /// Bytes that the interpreter of scripts takes.
+    pub(crate) script_machine_bytes: usize,
+    pub(crate) libraries: LibraryFigures,
+}
+
+/// The same of libraries of functions, which have an interpreter of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LibraryFigures {
+    pub(crate) libraries: usize,
+    pub(crate) functions: usize,
+    /// Bytes that texts and tables take outside of the interpreter.
+    pub(crate) bytes: usize,
+    pub(crate) machine_bytes: usize,
+}
+
+/// A script that runs for so long that others are told of it.
+#[derive(Clone, Debug)]
+pub(crate) struct SlowScript {
+    /// The digest of a script, or the name of a function.
+    pub(crate) name: String,
+    /// The command that runs it.
+    pub(crate) words: Vec<Box<[u8]>>,
+    /// When it began, in microseconds on the monotonic scale.
+    pub(crate) began_us: u64,
 }
 
 /// Carries out scripts.
 pub(crate) trait Interpreter: Debug + Send + Sync {
     /// Does what a command asks for, and answers it.
     fn carry_out(&self, request: ScriptRequest, call: &mut Call<'_, '_>) -> Result<(), Error>;
+
+    /// Calls a function of a library.
+    fn call_function(&self, call: &mut Call<'_, '_>) -> Result<(), Error>;
+
+    /// Does what a command asks about libraries of functions, and answers it.
+    fn manage_functions(
+        &self,
+        request: FunctionRequest<'_>,
+        call: &mut Call<'_, '_>,
+    ) -> Result<(), Error>;
 
     /// How much there is of what.
     fn figures(&self) -> ScriptFigures;
@@ -63,6 +134,10 @@ const BUSY: Error = Error::fixed(
     ErrorKind::Busy,
     "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
 );
+const BUSY_WITH_FUNCTION: Error = Error::fixed(
+    ErrorKind::Busy,
+    "Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
+);
 const NOT_BUSY: Error =
     Error::fixed(ErrorKind::Foreign, "NOTBUSY No scripts in execution right now.");
 const UNKILLABLE: Error = Error::fixed(
@@ -79,6 +154,10 @@ pub(crate) struct Scripting {
     pub(crate) interpreter: Option<Box<dyn Interpreter>>,
     turn: Mutex<()>,
     phase: AtomicU8,
+    /// Whether the script is a function of a library.
+    is_function: AtomicBool,
+    /// What is told of the script while it is slow.
+    slow: Mutex<Option<SlowScript>>,
     /// Whether the script shall end, and whether it has written.
     killed: AtomicBool,
     wrote: AtomicBool,
@@ -97,7 +176,9 @@ pub(crate) struct Turn<'s> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.scripting.phase.store(phase::IDLE, Relaxed);
+        if self.scripting.phase.swap(phase::IDLE, Relaxed) == phase::SLOW {
+            *self.scripting.slow.lock() = None;
+        }
         let _waiting = self.scripting.waiting.lock();
         self.scripting.ended.notify_all();
     }
@@ -135,10 +216,20 @@ impl Scripting {
         loop {
             match self.phase.load(Relaxed) {
                 phase::IDLE => return Ok(()),
-                phase::SLOW => return Err(BUSY),
+                phase::SLOW => return Err(self.busy()),
                 _ => _ = self.ended.wait_for(&mut waiting, LOOK_EVERY),
             }
         }
+    }
+
+    fn busy(&self) -> Error {
+        if self.is_function.load(Relaxed) { BUSY_WITH_FUNCTION } else { BUSY }
+    }
+
+    /// Notes which kind of script the one is that begins.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn note_kind(&self, is_function: bool) {
+        self.is_function.store(is_function, Relaxed);
     }
 
     /// Notes that the script writes, which no kill can undo.
@@ -150,8 +241,11 @@ impl Scripting {
     /// Notes that the script is slow, and lets the host serve others.
     #[cfg(feature = "scripts")]
     #[cold]
-    pub(crate) fn note_slow(&self) {
-        self.phase.store(phase::SLOW, Relaxed);
+    pub(crate) fn note_slow(&self, describe: impl FnOnce() -> SlowScript) {
+        if self.phase.load(Relaxed) != phase::SLOW {
+            *self.slow.lock() = Some(describe());
+            self.phase.store(phase::SLOW, Relaxed);
+        }
         let host = self.host.lock().clone();
         if let Some(Waker(serve)) = host {
             serve();
@@ -169,15 +263,31 @@ impl Scripting {
         *self.host.lock() = Some(host);
     }
 
-    fn kill(&self) -> Result<(), Error> {
+    /// Lets the script end that runs: a function, or one of the other kind.
+    fn kill(&self, function: bool) -> Result<(), Error> {
         if self.is_idle() {
             return Err(NOT_BUSY);
         }
         if self.wrote.load(Relaxed) {
             return Err(UNKILLABLE);
         }
+        if function != self.is_function.load(Relaxed) {
+            return Err(self.busy());
+        }
         self.killed.store(true, Relaxed);
         Ok(())
+    }
+
+    /// The function that runs, if it is slow. Waits for one that is not, and for any script.
+    ///
+    /// # Errors
+    /// `BUSY` if a script that is none is slow.
+    fn slow_function(&self) -> Result<Option<SlowScript>, Error> {
+        match self.pass() {
+            Ok(()) => Ok(None),
+            Err(_) if self.is_function.load(Relaxed) => Ok(self.slow.lock().clone()),
+            Err(busy) => Err(busy),
+        }
     }
 
     /// How much there is of what.
@@ -201,6 +311,10 @@ fn evalsha(call: &mut Call<'_, '_>) -> Result<(), Error> {
     ask(ScriptRequest::EvalSha, call)
 }
 
+fn fcall(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    call.env.scripting.interpreter.as_ref().ok_or(NOT_BUILT_IN)?.call_function(call)
+}
+
 fn load(call: &mut Call<'_, '_>) -> Result<(), Error> {
     ask(ScriptRequest::Load, call)
 }
@@ -214,7 +328,7 @@ fn show(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.env.scripting.kill()?;
+    call.env.scripting.kill(false)?;
     call.out.ok();
     Ok(())
 }

@@ -1,37 +1,44 @@
-//! The interpreter's state: an environment for scripts, and the scripts that are known.
+//! The interpreter's state: an environment, and how code is compiled and called in it.
 
 use super::fault::{self, PRELUDE};
+use super::functions::LOADING;
 use super::random::Random;
 use super::run::RUN;
-use super::source::{Source, SourceError};
 use super::{library, redis_table};
 use mlua::{
-    ChunkMode, Error, Function, HookTriggers, Lua, LuaOptions, RegistryKey, StdLib, Table, Value,
-    VmState,
+    ChunkMode, Error, Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState,
 };
-use std::collections::HashMap;
 
-/// A digest as SCRIPT LOAD tells it.
-pub(super) type Digest = [u8; 40];
+/// What an interpreter is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The scripts of EVAL.
+    Scripts,
+    /// The functions of libraries.
+    Functions,
+}
 
-/// A script that is known.
-pub(super) struct Script {
-    function: RegistryKey,
-    pub(super) text: Box<[u8]>,
-    pub(super) flags: u32,
+impl Purpose {
+    /// By which name errors call the code.
+    fn chunk_name(self) -> &'static str {
+        match self {
+            Self::Scripts => "@user_script",
+            Self::Functions => "@user_function",
+        }
+    }
 }
 
 /// The interpreter.
 pub(super) struct Machine {
     pub(super) lua: Lua,
-    /// Calls a function and reports its error.
+    purpose: Purpose,
+    /// Calls a function with its keys and arguments, if it has such, and reports its error.
     run: Function,
     environment: Table,
     /// The globals behind the environment.
     globals: Table,
-    pub(super) scripts: HashMap<Digest, Script>,
-    /// Bytes of the texts.
-    pub(super) text_bytes: usize,
+    /// The globals of a library that is being loaded.
+    loading: Table,
 }
 
 /// How a run ended that nothing cut short: with what the script returned, or with an error's table.
@@ -39,12 +46,11 @@ pub(super) type Outcome = Result<Value, Table>;
 
 impl Machine {
     /// A fresh one.
-    pub(super) fn new() -> Result<Self, Error> {
+    pub(super) fn new(purpose: Purpose, random: &Random) -> Result<Self, Error> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let every = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
         lua.set_global_hook(every, |lua, _| look_up(lua))?;
-        let random = Random::default();
         let null = Value::LightUserData(mlua::LightUserData(std::ptr::null_mut()));
         let natives = lua.create_table()?;
         natives.set("seen", lua.create_function(fault::seen)?)?;
@@ -53,25 +59,15 @@ impl Machine {
         natives.set("math", random.table(&lua)?)?;
         library::add(&lua, &natives)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(PRELUDE);
-        let (make, run): (Function, Function) = prelude.call((natives, null))?;
-        let (environment, globals) = make.call(redis_table::table(&lua)?)?;
-        let scripts = HashMap::new();
-        Ok(Self { lua, run, environment, globals, scripts, text_bytes: 0 })
+        let (make, make_loading, run): (Function, Function, Function) =
+            prelude.call((natives, null))?;
+        let (environment, globals) = make.call(redis_table::table(&lua, purpose)?)?;
+        let loading = make_loading.call(redis_table::loading(&lua)?)?;
+        Ok(Self { lua, purpose, run, environment, globals, loading })
     }
 
-    /// Compiles a script and keeps it, unless it is known.
-    pub(super) fn load(&mut self, digest: Digest, text: &[u8]) -> Result<&Script, SourceError> {
-        if !self.scripts.contains_key(&digest) {
-            let source = Source::of_script(text)?;
-            let function = self.compile(source.code)?;
-            let flags = source.flags;
-            self.text_bytes += text.len();
-            self.scripts.insert(digest, Script { function, text: text.into(), flags });
-        }
-        Ok(&self.scripts[&digest])
-    }
-
-    fn compile(&self, code: &[u8]) -> Result<RegistryKey, SourceError> {
+    /// Compiles code.
+    pub(super) fn compile(&self, code: &[u8]) -> Result<Function, Error> {
         // What would be read as bytecode is read as text, which it is not.
         let spaced: Vec<u8>;
         let code = match code {
@@ -81,38 +77,37 @@ impl Machine {
             }
             _ => code,
         };
-        let chunk = self.lua.load(code).set_name("@user_script").set_mode(ChunkMode::Text);
-        let function = chunk.set_environment(self.environment.clone()).into_function();
-        let kept = function.and_then(|function| self.lua.create_registry_value(function));
-        kept.map_err(|error| SourceError::compile(&error))
+        let name = self.purpose.chunk_name();
+        let chunk = self.lua.load(code).set_name(name).set_mode(ChunkMode::Text);
+        chunk.set_environment(self.environment.clone()).into_function()
     }
 
-    /// Forgets all scripts.
-    pub(super) fn flush(&mut self) {
-        for (_, script) in self.scripts.drain() {
-            // The key is this interpreter's own.
-            let _ = self.lua.remove_registry_value(script.function);
-        }
-        self.text_bytes = 0;
-        let _ = self.lua.gc_collect();
+    /// Calls a function without arguments.
+    pub(super) fn call(&self, function: &Function) -> Result<Outcome, Error> {
+        self.outcome(self.run.call(function)?)
     }
 
-    /// Runs a script with its keys and arguments. An error of the kind that scripts do not see
-    /// comes back as such.
-    pub(super) fn run(
+    /// Calls a function with its keys and arguments.
+    pub(super) fn call_with(
         &self,
-        script: &Script,
+        function: &Function,
         keys: &[&[u8]],
         arguments: &[&[u8]],
     ) -> Result<Outcome, Error> {
-        self.globals.raw_set("KEYS", self.list(keys)?)?;
-        self.globals.raw_set("ARGV", self.list(arguments)?)?;
-        let function: Function = self.lua.registry_value(&script.function)?;
-        self.call(function)
+        self.outcome(self.run.call((function, self.list(keys)?, self.list(arguments)?))?)
     }
 
-    fn call(&self, function: Function) -> Result<Outcome, Error> {
-        match self.run.call(function)? {
+    /// Calls the code of a library, which sees hardly more than how functions are registered.
+    pub(super) fn call_loading(&self, function: &Function) -> Result<Outcome, Error> {
+        let meta = self.environment.metatable().expect("the prelude has set it");
+        meta.raw_set("__index", &self.loading)?;
+        let outcome = self.call(function);
+        meta.raw_set("__index", &self.globals)?;
+        outcome
+    }
+
+    fn outcome(&self, (is_done, value): (bool, Value)) -> Result<Outcome, Error> {
+        match (is_done, value) {
             (true, value) => Ok(Ok(value)),
             (false, Value::Table(problem)) => Ok(Err(problem)),
             (false, Value::Error(error)) => Err(*error),
@@ -133,6 +128,11 @@ impl Machine {
         }
     }
 
+    /// Sets a global to a list of words.
+    pub(super) fn set_global(&self, name: &str, words: &[&[u8]]) -> Result<(), Error> {
+        self.globals.raw_set(name, self.list(words)?)
+    }
+
     fn list(&self, words: &[&[u8]]) -> Result<Table, Error> {
         let list = self.lua.create_table_with_capacity(words.len(), 0)?;
         for (place, word) in words.iter().enumerate() {
@@ -145,13 +145,16 @@ impl Machine {
 /// How many instructions a script carries out before it looks up.
 const INSTRUCTIONS: u32 = 100_000;
 
-/// Looks whether the script is slow, or shall end.
+/// Looks whether the script is slow, or shall end, or a library takes too long to load.
 fn look_up(lua: &Lua) -> Result<VmState, Error> {
     if RUN.is_set() && RUN.with(|run| run.is_slow()) {
         RUN.with(|run| run.note_slow());
         if RUN.with(|run| run.is_killed()) {
             return Err(fault::end(lua));
         }
+    }
+    if LOADING.is_set() {
+        LOADING.with(|loading| loading.check_time())?;
     }
     Ok(VmState::Continue)
 }

@@ -1,9 +1,12 @@
-//! Scripts: Lua 5.1 in Redis's sandbox. A script runs under the locks of all shards, and what its
+//! Scripts and functions: Lua 5.1 in Redis's sandbox. A script runs under the locks of all shards, and what its
 //! commands did is settled when it ends, as with EXEC.
 //!
 //! | file | what is there |
 //! |---|---|
-//! | `machine` | the interpreter with its environment, the scripts that are known |
+//! | `machine` | an interpreter with its environment |
+//! | `cache` | the scripts that are known |
+//! | `functions` | libraries of functions, in an interpreter of their own |
+//! | `source` | the first lines of scripts and libraries |
 //! | `prelude.lua` | what scripts see in the place of Lua's own functions |
 //! | `run` | one run: the commands that a script gives |
 //! | `redis_table` | `redis.call` and its like |
@@ -12,7 +15,9 @@
 //! | `library` | `bit`, `struct`, `cjson`, `cmsgpack` |
 
 mod arguments;
+mod cache;
 mod fault;
+mod functions;
 mod library;
 mod machine;
 mod random;
@@ -23,14 +28,19 @@ mod to_lua;
 mod to_reply;
 
 use crate::command::table::flag as command_flag;
-use crate::command::{Call, ClientState, Counter, Interpreter, ScriptFigures, ScriptRequest};
+use crate::command::{
+    Call, ClientState, Counter, FunctionRequest, Interpreter, ScriptFigures, ScriptRequest,
+};
 use crate::error::{Error, ErrorKind};
 use crate::resp::number::parse_i64;
 use crate::resp::{Encoder, Protocol};
+use cache::{Cache, Digest};
 use fault::Fault;
-use machine::{Digest, Machine, Outcome};
+use functions::{Functions, NO_LIBRARY};
+use machine::{Machine, Outcome};
 use mlua::{Table, Value};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+use random::Random;
 use run::{RUN, Rights, Running};
 use sha1_smol::Sha1;
 use source::flag;
@@ -42,12 +52,17 @@ const OUT_OF_MEMORY_WITHOUT_FLAG: Error = Error::fixed(
     "allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
 );
 
-/// The scripts of an engine. The interpreter is made when it is first needed.
+const NO_FUNCTION: Error = Error::err("Function not found");
+
+/// The scripts and functions of an engine. Their interpreters are made when they are first needed.
 #[derive(Default)]
 pub(super) struct Scripts {
-    machine: Mutex<Option<Machine>>,
+    cache: Mutex<Option<Cache>>,
+    functions: Mutex<Option<Functions>>,
     /// How much there was of what when a script last ended.
     figures: Mutex<ScriptFigures>,
+    /// The random numbers that both draw.
+    random: Random,
 }
 
 impl fmt::Debug for Scripts {
@@ -66,7 +81,38 @@ impl Interpreter for Scripts {
             ScriptRequest::Flush => self.flush(call),
             ScriptRequest::Show => self.show(call),
         };
-        self.note_figures();
+        if let Some(cache) = &*self.cache.lock() {
+            let figures = &mut *self.figures.lock();
+            figures.scripts = cache.scripts.len();
+            figures.script_bytes = cache.text_bytes;
+            figures.script_machine_bytes = cache.machine.lua.used_memory();
+        }
+        result
+    }
+
+    fn call_function(&self, call: &mut Call<'_, '_>) -> Result<(), Error> {
+        let functions = self.functions.lock();
+        let functions = functions.as_ref().ok_or(NO_FUNCTION)?;
+        let (name, function) = functions.collection.find(call.words[1]).ok_or(NO_FUNCTION)?;
+        let keys = number_of_keys(call, Error::err("Bad number of keys provided"))?;
+        let callback = functions.callback(function).map_err(|error| internal(&error))?;
+        let machine = &functions.machine;
+        let program = Program { machine, name, flags: function.flags, is_function: true };
+        let result = program
+            .run(keys, call, |keys, arguments| machine.call_with(&callback, keys, arguments));
+        self.figures.lock().libraries.machine_bytes = machine.lua.used_memory();
+        result
+    }
+
+    fn manage_functions(
+        &self,
+        request: FunctionRequest<'_>,
+        call: &mut Call<'_, '_>,
+    ) -> Result<(), Error> {
+        let result = self.manage(request, call);
+        let functions = self.functions.lock();
+        let figures = functions.as_ref().map(Functions::figures).unwrap_or_default();
+        self.figures.lock().libraries = figures;
         result
     }
 
@@ -76,62 +122,49 @@ impl Interpreter for Scripts {
 }
 
 impl Scripts {
-    fn machine(&self) -> Result<MutexGuard<'_, Option<Machine>>, Error> {
-        let mut machine = self.machine.lock();
-        if machine.is_none() {
-            *machine = Some(Machine::new().map_err(|error| internal(&error))?);
-        }
-        Ok(machine)
+    fn cache(&self) -> Result<MappedMutexGuard<'_, Cache>, Error> {
+        made(&self.cache, || Cache::new(&self.random))
     }
 
-    fn note_figures(&self) {
-        let machine = self.machine.lock();
-        let figures = machine.as_ref().map(|machine| ScriptFigures {
-            scripts: machine.scripts.len(),
-            script_bytes: machine.text_bytes,
-            interpreter_bytes: machine.lua.used_memory(),
-        });
-        *self.figures.lock() = figures.unwrap_or_default();
+    fn functions(&self) -> Result<MappedMutexGuard<'_, Functions>, Error> {
+        made(&self.functions, || Functions::new(&self.random))
     }
 
     fn eval(&self, call: &mut Call<'_, '_>) -> Result<(), Error> {
-        let keys = number_of_keys(call)?;
+        let keys = number_of_keys(call, Error::NOT_INTEGER)?;
         let text = call.words[1];
-        let mut machine = self.machine()?;
-        let machine = machine.as_mut().expect("it was made");
+        let mut cache = self.cache()?;
         let digest = digest(text);
-        machine.load(digest, text).map_err(|error| error.0)?;
-        run(machine, digest, keys, call)
+        cache.load(digest, text).map_err(|error| error.0)?;
+        run_script(&cache, digest, keys, call)
     }
 
     fn evalsha(&self, call: &mut Call<'_, '_>) -> Result<(), Error> {
         let digest = parse_digest(call.words[1]).ok_or(NO_SCRIPT)?;
-        let keys = number_of_keys(call)?;
-        let mut machine = self.machine.lock();
-        let machine = machine.as_mut().ok_or(NO_SCRIPT)?;
-        if !machine.scripts.contains_key(&digest) {
+        let keys = number_of_keys(call, Error::NOT_INTEGER)?;
+        let cache = self.cache.lock();
+        let cache = cache.as_ref().ok_or(NO_SCRIPT)?;
+        if !cache.scripts.contains_key(&digest) {
             return Err(NO_SCRIPT);
         }
-        run(machine, digest, keys, call)
+        run_script(cache, digest, keys, call)
     }
 
     fn load(&self, call: &mut Call<'_, '_>) -> Result<(), Error> {
         let text = call.words[2];
         let digest = digest(text);
-        let mut machine = self.machine()?;
-        let machine = machine.as_mut().expect("it was made");
-        machine.load(digest, text).map_err(|error| error.0)?;
+        self.cache()?.load(digest, text).map_err(|error| error.0)?;
         call.out.bulk(&digest);
         Ok(())
     }
 
     fn exists(&self, call: &mut Call<'_, '_>) -> Result<(), Error> {
-        let machine = self.machine.lock();
+        let cache = self.cache.lock();
         let digests = &call.words[2..];
         call.out.array(digests.len());
         for word in digests {
             let is_known = parse_digest(word).is_some_and(|digest| {
-                machine.as_ref().is_some_and(|machine| machine.scripts.contains_key(&digest))
+                cache.as_ref().is_some_and(|cache| cache.scripts.contains_key(&digest))
             });
             call.out.integer(is_known.into());
         }
@@ -139,20 +172,62 @@ impl Scripts {
     }
 
     fn flush(&self, call: &mut Call<'_, '_>) -> Result<(), Error> {
-        if let Some(machine) = &mut *self.machine.lock() {
-            machine.flush();
+        if let Some(cache) = &mut *self.cache.lock() {
+            cache.flush();
         }
         call.out.ok();
         Ok(())
     }
 
     fn show(&self, call: &mut Call<'_, '_>) -> Result<(), Error> {
-        let machine = self.machine.lock();
+        let cache = self.cache.lock();
         let digest = parse_digest(call.words[2]).ok_or(NO_SCRIPT)?;
-        let script = machine.as_ref().and_then(|machine| machine.scripts.get(&digest));
+        let script = cache.as_ref().and_then(|cache| cache.scripts.get(&digest));
         call.out.bulk(&script.ok_or(NO_SCRIPT)?.text);
         Ok(())
     }
+
+    fn manage(&self, request: FunctionRequest<'_>, call: &mut Call<'_, '_>) -> Result<(), Error> {
+        let limit = call.env.config.script_memory_bytes();
+        let text_len_max = call.env.limits().string_len;
+        match request {
+            FunctionRequest::Load { text, replace } => {
+                let name = self.functions()?.load(text, replace, limit, call.time)?;
+                call.out.bulk(name.as_bytes());
+            }
+            FunctionRequest::Delete(name) => {
+                self.functions.lock().as_mut().ok_or(NO_LIBRARY)?.delete(name)?;
+                call.out.ok();
+            }
+            FunctionRequest::Flush => {
+                *self.functions.lock() = None;
+                call.out.ok();
+            }
+            FunctionRequest::List(filter) => {
+                let functions = self.functions.lock();
+                let collection = functions.as_ref().map(|functions| &functions.collection);
+                functions::write_list(collection, &filter, call.out);
+            }
+            FunctionRequest::Dump => call.out.bulk(&self.functions()?.dump()),
+            FunctionRequest::Restore { payload, policy } => {
+                self.functions()?.restore(payload, policy, text_len_max, limit, call.time)?;
+                call.out.ok();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is behind a lock, made if it was not needed before.
+fn made<T>(
+    slot: &Mutex<Option<T>>,
+    make: impl FnOnce() -> Result<T, mlua::Error>,
+) -> Result<MappedMutexGuard<'_, T>, Error> {
+    let mut slot = slot.lock();
+    if slot.is_none() {
+        *slot = Some(make().map_err(|error| internal(&error))?);
+    }
+    Ok(MutexGuard::map(slot, |made| made.as_mut().expect("it was made")))
 }
 
 /// An error of the interpreter that no script has made.
@@ -170,8 +245,8 @@ fn parse_digest(word: &[u8]) -> Option<Digest> {
 }
 
 /// How many of the words after the third are keys.
-fn number_of_keys(call: &Call<'_, '_>) -> Result<usize, Error> {
-    let keys = parse_i64(call.words[2]).ok_or(Error::NOT_INTEGER)?;
+fn number_of_keys(call: &Call<'_, '_>, no_number: Error) -> Result<usize, Error> {
+    let keys = parse_i64(call.words[2]).ok_or(no_number)?;
     if keys > call.words.len() as i64 - 3 {
         return Err(Error::err("Number of keys can't be greater than number of args"));
     }
@@ -179,48 +254,89 @@ fn number_of_keys(call: &Call<'_, '_>) -> Result<usize, Error> {
 }
 
 /// Runs a script that is known, and answers what it returns.
-fn run(
-    machine: &Machine,
+fn run_script(
+    cache: &Cache,
     digest: Digest,
     keys: usize,
     call: &mut Call<'_, '_>,
 ) -> Result<(), Error> {
-    let script = &machine.scripts[&digest];
-    let (keys, arguments) = call.words[3..].split_at(keys);
-    let is_plain = script.flags & flag::PLAIN != 0;
-    let only_reads = call.spec.flags & command_flag::READONLY != 0;
-    let rights = Rights {
-        read_only: only_reads || script.flags & flag::NO_WRITES != 0,
-        cross_slot: is_plain || script.flags & flag::ALLOW_CROSS_SLOT != 0,
-        is_starved: call.client.out_of_memory && script.flags & flag::ALLOW_OOM == 0,
-    };
-    if script.flags & flag::NO_CLUSTER != 0 && call.env.cluster.is_some() {
-        return Err(Error::err("Can not run script on cluster, 'no-cluster' flag is set."));
+    let script = &cache.scripts[&digest];
+    let name = &String::from_utf8_lossy(&digest);
+    let program =
+        Program { machine: &cache.machine, name, flags: script.flags, is_function: false };
+    program.run(keys, call, |keys, arguments| cache.run(script, keys, arguments))
+}
+
+/// A script or a function that is to be run.
+struct Program<'p> {
+    machine: &'p Machine,
+    /// What errors call it.
+    name: &'p str,
+    flags: u32,
+    is_function: bool,
+}
+
+impl Program<'_> {
+    /// What it may do.
+    ///
+    /// # Errors
+    /// If it must not run here at all.
+    fn rights(&self, call: &Call<'_, '_>) -> Result<Rights, Error> {
+        let has = |flag| self.flags & flag != 0;
+        let is_plain = has(flag::PLAIN);
+        let only_reads = call.spec.flags & command_flag::READONLY != 0;
+        if has(flag::NO_CLUSTER) && call.env.cluster.is_some() {
+            return Err(Error::err("Can not run script on cluster, 'no-cluster' flag is set."));
+        }
+        if only_reads && !is_plain && !has(flag::NO_WRITES) {
+            let text = "Can not execute a script with write flag using *_ro command.";
+            return Err(Error::err(text));
+        }
+        let rights = Rights {
+            read_only: only_reads || has(flag::NO_WRITES),
+            cross_slot: is_plain || has(flag::ALLOW_CROSS_SLOT),
+            is_starved: call.client.out_of_memory && !has(flag::ALLOW_OOM),
+        };
+        if rights.is_starved && !is_plain && !rights.read_only {
+            return Err(OUT_OF_MEMORY_WITHOUT_FLAG);
+        }
+        Ok(rights)
     }
-    if rights.is_starved && !is_plain && !rights.read_only {
-        return Err(OUT_OF_MEMORY_WITHOUT_FLAG);
+
+    /// Runs it, and answers what it returns.
+    fn run(
+        &self,
+        keys: usize,
+        call: &mut Call<'_, '_>,
+        body: impl FnOnce(&[&[u8]], &[&[u8]]) -> Result<Outcome, mlua::Error>,
+    ) -> Result<(), Error> {
+        let rights = self.rights(call)?;
+        let (keys, arguments) = call.words[3..].split_at(keys);
+        let mut running = Running {
+            client: ClientState::of_script(call.client),
+            keys: call.keys,
+            env: call.env,
+            time: call.time,
+            rights,
+            asking: false,
+            slot: call.located.first().map(|key| key.slot),
+            commands: 0,
+            name: self.name,
+            caller: call.words,
+            began_us: call.time.current_us(),
+            text: Vec::new(),
+            ends: Vec::new(),
+            out: Encoder::new(Protocol::Resp2),
+        };
+        call.env.scripting.note_kind(self.is_function);
+        let limit = call.env.config.script_memory_bytes();
+        self.machine.lua.set_memory_limit(limit).map_err(|error| internal(&error))?;
+        let outcome = RUN.set(&mut running, || body(keys, arguments));
+        let (protocol, commands) = (running.client.protocol, running.commands);
+        call.env.stats.add(&[(Counter::Commands, commands as u64)]);
+        self.machine.tidy(limit);
+        answer(outcome, self.name, protocol, call)
     }
-    let mut running = Running {
-        client: ClientState::of_script(call.client),
-        keys: call.keys,
-        env: call.env,
-        time: call.time,
-        rights,
-        asking: false,
-        slot: call.located.first().map(|key| key.slot),
-        commands: 0,
-        began_us: call.time.current_us(),
-        text: Vec::new(),
-        ends: Vec::new(),
-        out: Encoder::new(Protocol::Resp2),
-    };
-    let limit = call.env.config.script_memory_bytes();
-    machine.lua.set_memory_limit(limit).map_err(|error| internal(&error))?;
-    let outcome = RUN.set(&mut running, || machine.run(script, keys, arguments));
-    let (protocol, commands) = (running.client.protocol, running.commands);
-    call.env.stats.add(&[(Counter::Commands, commands as u64)]);
-    machine.tidy(limit);
-    answer(outcome, &String::from_utf8_lossy(&digest), protocol, call)
 }
 
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";

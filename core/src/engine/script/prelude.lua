@@ -237,19 +237,21 @@ local string_front = hide(own_string)
 getmetatable('').__index = own_string
 fronts.string = hide({ __index = string_front })
 
+local function no_such_global(_, name)
+  local kind = type(name)
+  if kind ~= 'string' and kind ~= 'number' then
+    error('Second argument to luaProtectedTableError must be a string or number', 2)
+  end
+  error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
+end
+
 -- Makes an environment, and returns it with the table that its globals are in.
 local function environment(api)
   local globals = copy(G, { '_VERSION', 'assert', 'collectgarbage', 'error', 'gcinfo', 'ipairs',
     'rawequal', 'select', 'tonumber', 'tostring', 'unpack' })
   local outside = { __newindex = refuse, __index = globals }
   local environment = setmetatable({}, outside)
-  setmetatable(globals, { __index = function(_, name)
-    local kind = type(name)
-    if kind ~= 'string' and kind ~= 'number' then
-      error('Second argument to luaProtectedTableError must be a string or number', 2)
-    end
-    error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
-  end })
+  setmetatable(globals, { __index = no_such_global })
   globals._G = hide(globals)
   fronts[globals._G] = hide({ __index = globals._G })
   globals.pcall, globals.xpcall = protected_call, protected_call_with_handler
@@ -269,8 +271,18 @@ local function environment(api)
   return environment, globals
 end
 
-local function run(work)
-  return xpcall(work, report)
+-- Makes the globals that a library sees while it is loaded.
+local function loading(api)
+  local front = hide(setmetatable(api, { __index = no_such_global }))
+  return setmetatable({ redis = front, server = front }, { __index = no_such_global })
 end
 
-return environment, run
+local function run(work, ...)
+  if select('#', ...) == 0 then
+    return xpcall(work, report)
+  end
+  local keys, arguments = ...
+  return xpcall(function() return work(keys, arguments) end, report)
+end
+
+return environment, loading, run

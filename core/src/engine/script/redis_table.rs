@@ -2,6 +2,8 @@
 
 use super::arguments::Arguments;
 use super::fault::{Fault, error_table};
+use super::functions::register_function;
+use super::machine::Purpose;
 use super::run::{Mode, with_run};
 use super::to_lua;
 use crate::resp::Protocol;
@@ -11,8 +13,8 @@ use sha1_smol::Sha1;
 /// What Redis's version is said to be, and the same as a number.
 const VERSION: &str = crate::command::REDIS_VERSION;
 
-/// Makes the table.
-pub(super) fn table(lua: &Lua) -> Result<Table, Error> {
+/// Makes the table. That of functions leaves out what is there for old scripts alone.
+pub(super) fn table(lua: &Lua, purpose: Purpose) -> Result<Table, Error> {
     let table = lua.create_table()?;
     table.set("call", lua.create_function(|lua, words| command(lua, words, Mode::Raise))?)?;
     table.set("pcall", lua.create_function(|lua, words| command(lua, words, Mode::Return))?)?;
@@ -21,21 +23,31 @@ pub(super) fn table(lua: &Lua) -> Result<Table, Error> {
     table.set("error_reply", lua.create_function(error_reply)?)?;
     table.set("status_reply", lua.create_function(status_reply)?)?;
     table.set("set_repl", lua.create_function(set_replication)?)?;
-    table.set("replicate_commands", lua.create_function(|_, ()| Ok(true))?)?;
-    table.set("breakpoint", lua.create_function(|_, ()| Ok(false))?)?;
-    table.set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
+    if purpose == Purpose::Scripts {
+        table.set("replicate_commands", lua.create_function(|_, ()| Ok(true))?)?;
+        table.set("breakpoint", lua.create_function(|_, ()| Ok(false))?)?;
+        table.set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
+    }
     let replication = [("NONE", 0), ("AOF", 1), ("SLAVE", 2), ("REPLICA", 2), ("ALL", 3)];
     for (name, value) in replication {
         table.set(format!("REPL_{name}"), value)?;
     }
+    table.set("sha1hex", lua.create_function(sha1_hex)?)?;
     add_common(lua, &table)?;
     Ok(table)
 }
 
-/// Adds what scripts and libraries that are being loaded have.
-pub(super) fn add_common(lua: &Lua, table: &Table) -> Result<(), Error> {
+/// Makes the table that a library has while it is loaded.
+pub(super) fn loading(lua: &Lua) -> Result<Table, Error> {
+    let table = lua.create_table()?;
+    table.set("register_function", lua.create_function(register_function)?)?;
+    add_common(lua, &table)?;
+    Ok(table)
+}
+
+/// Adds what both tables have.
+fn add_common(lua: &Lua, table: &Table) -> Result<(), Error> {
     table.set("log", lua.create_function(log)?)?;
-    table.set("sha1hex", lua.create_function(sha1_hex)?)?;
     for (level, name) in ["DEBUG", "VERBOSE", "NOTICE", "WARNING"].into_iter().enumerate() {
         table.set(format!("LOG_{name}"), level)?;
     }

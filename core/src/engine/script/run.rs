@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use crate::command::table::{Spec, flag};
-use crate::command::{Call, ClientState, Environment, Sample};
+use crate::command::{Call, ClientState, Environment, Sample, SlowScript};
 use crate::engine::eviction::OUT_OF_MEMORY;
 use crate::engine::timing::Outcome;
 use crate::engine::{execute, route};
@@ -82,6 +82,9 @@ pub(super) struct Running<'r, 'k> {
     pub(super) slot: Option<u16>,
     /// How many commands were carried out.
     pub(super) commands: usize,
+    /// What the script is called, and the command that runs it.
+    pub(super) name: &'r str,
+    pub(super) caller: &'r [&'r [u8]],
     /// When the script began, in microseconds on the monotonic scale.
     pub(super) began_us: u64,
     pub(super) text: Vec<u8>,
@@ -150,7 +153,11 @@ impl Run for Running<'_, '_> {
     }
 
     fn note_slow(&self) {
-        self.env.scripting.note_slow();
+        self.env.scripting.note_slow(|| SlowScript {
+            name: self.name.to_owned(),
+            words: self.caller.iter().map(|&word| word.into()).collect(),
+            began_us: self.began_us,
+        });
     }
 
     fn is_killed(&self) -> bool {

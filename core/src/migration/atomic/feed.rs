@@ -100,6 +100,9 @@ impl Listener for Feed {
         for one in recorded {
             // The other node shows nothing before it has all: what happens at once there is all of it.
             let Recorded::Effect(effect) = one else { continue };
+            if effect.is_about_functions() {
+                continue;
+            }
             if effect.keys.is_empty() {
                 state.is_disturbed = true;
                 continue;
