@@ -291,8 +291,8 @@ fn flags_say_what_a_function_may_do() {
 #[test]
 fn in_a_cluster_keys_are_judged_as_those_of_scripts_with_flags() {
     let id = NodeId::parse(&[b'a'; 40]).expect("forty hexadecimal digits");
-    let mut topology = Topology::new(SlotScheme::Redis, Node::primary(id.clone(), "me", 1));
-    (0..16_384).for_each(|slot| _ = topology.assign(slot, id.clone()));
+    let mut topology = Topology::new(SlotScheme::Redis, Node::primary(id, "me", 1));
+    (0..16_384).for_each(|slot| _ = topology.assign(slot, id));
     let options = EngineOptions { cluster: Some(topology), ..EngineOptions::default() };
     let mut session = Engine::new(options).session();
     let body = "redis.call('SET', 'a', 1) redis.call('SET', 'b', 2)";

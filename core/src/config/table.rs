@@ -274,7 +274,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     number("busy-reply-threshold", 5000, 0, LONG, "ms").alias_of("lua-time-limit")
         .engine("How long a script runs before others are told BUSY."),
     memory("script-memory-limit", 256 * MB, MB, LONG as u64)
-        .engine("Memory that scripts may use; one that wants more fails."),
+        .engine("Memory that scripts may use, and again functions; one that wants more fails."),
     choice("sanitize-dump-payload", "no", SANITIZE)
         .kept("Payloads are always checked in full here."),
     // The cluster.
