@@ -369,6 +369,11 @@ impl Config {
         self.number(const { place("notify-keyspace-events") }) as u32
     }
 
+    /// `cluster-slot-migration-log-max-len`: migrations that are remembered.
+    pub(crate) fn migration_log_len(&self) -> usize {
+        self.number(const { place("cluster-slot-migration-log-max-len") }) as usize
+    }
+
     /// `cluster-slot-stats-enabled`: whether commands are counted by slot.
     #[inline]
     pub(crate) fn counts_traffic(&self) -> bool {

@@ -58,7 +58,8 @@ pub use engine::{
     Session,
 };
 pub use migration::{
-    Decision, Measure, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus, Mode,
-    Plan, PlanError, PlanMove, PlanNode, PlanOptions, PlanSlot, SlotAction, SlotActionEvent,
-    SlotActionLimits, SlotActionRecord, SlotActionState, SlotRoute, Transfer,
+    Decision, Measure, MigrationEntry, MigrationEvent, MigrationLimits, MigrationOrder,
+    MigrationRecord, MigrationState, MigrationStatus, Mode, Plan, PlanError, PlanMove, PlanNode,
+    PlanOptions, PlanSlot, SlotAction, SlotActionEvent, SlotActionLimits, SlotActionRecord,
+    SlotActionState, SlotRoute, Transfer,
 };

@@ -10,6 +10,7 @@ use super::latency::LatencyMonitor;
 use super::limits::Growth;
 use super::link::Links;
 use super::mailbox::Post;
+use super::migrations::Migrations;
 use super::monitor::Monitors;
 use super::names::{self, Names};
 use super::pause::Pause;
@@ -61,6 +62,8 @@ pub(crate) struct Environment {
     pub(crate) in_flight: InFlight,
     /// Keys that go to other nodes in pieces, as Codis has it.
     pub(crate) slot_sends: SlotSends,
+    /// Slots that go to other nodes.
+    pub(crate) migrations: Migrations,
     /// Conversations with other nodes.
     pub(crate) links: Links,
     pub(crate) sessions: Registry,
@@ -123,6 +126,7 @@ impl Environment {
             latency: LatencyMonitor::default(),
             cluster,
             in_flight: InFlight::default(),
+            migrations: Migrations::default(),
             slot_sends: SlotSends::default(),
             links: Links::default(),
             sessions: Registry::default(),

@@ -36,6 +36,7 @@ mod lolwut;
 mod lookup;
 mod mailbox;
 mod memory_command;
+mod migrations;
 mod module;
 mod monitor;
 mod names;
@@ -76,6 +77,7 @@ pub use hot_keys::HotKey;
 pub use latency::LatencySample;
 pub(crate) use link::{Failure, Line, Next, PeerState, Scene, Stage, Task};
 pub(crate) use mailbox::{Letter, Waker};
+pub(crate) use migrations::name as migration_name;
 pub(crate) use monitor::is_shown_first;
 pub(crate) use names::Names;
 #[cfg(feature = "scripts")]

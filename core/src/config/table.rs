@@ -294,6 +294,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         .kept("Whether sharded channels go on when it is down."),
     flag("cluster-slot-stats-enabled", false)
         .engine("Whether the time and bytes of commands are counted by slot."),
+    number("cluster-slot-migration-log-max-len", 1_000, 0, INT, "")
+        .engine("Slot migrations that CLUSTER GETSLOTMIGRATIONS tells of."),
     memory("cluster-link-sendbuf-limit", 0, 0, u64::MAX).kept("Output of a link of the bus."),
     text("cluster-announce-ip", "").kept("Address that other nodes are told."),
     number("cluster-announce-port", 0, 0, 65_535, "").kept("Port that other nodes are told."),

@@ -3,15 +3,18 @@
 
 use super::{Engine, Inner};
 use crate::cluster::{Cluster, NodeId, SlotState, Topology};
+use crate::command::{Waker, migration_name};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::Access;
 use crate::migration::{
-    Atomic, Decision, Ends, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus,
-    Mode, OpenSlots, Source, elsewhere,
+    Atomic, Decision, Ends, MigrationEntry, MigrationEvent, MigrationLimits, MigrationOrder,
+    MigrationRecord, MigrationState, MigrationStatus, Mode, OpenSlots, Pace, Source, elsewhere,
 };
 use crate::slot::SlotSet;
 use crate::time::Moment;
-use std::sync::atomic::Ordering::Relaxed;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 impl Engine {
     /// The cluster as this engine sees it; none if it is not part of one.
@@ -81,15 +84,36 @@ impl Engine {
             return Err(Error::fixed(ErrorKind::TryAgain, "Keys are on their way by MIGRATE"));
         }
         let ends = Ends { source, target };
+        let id = self.inner.next_migration();
         let machine = match mode {
             Mode::ByKey => Machine::Open(OpenSlots::by_key(ends, slots.clone(), limits)),
             Mode::AsyncKeys => Machine::Open(OpenSlots::async_keys(ends, slots.clone(), limits)),
-            Mode::Atomic => {
-                let id = self.inner.next_migration();
-                Machine::Atomic(Atomic::new(ends, slots.clone(), limits, id))
-            }
+            Mode::Atomic => Machine::Atomic(Atomic::new(ends, slots.clone(), limits, id)),
         };
-        Ok(Migration { engine: self.clone(), slots, machine })
+        Ok(Migration::new(self, (id, mode, ends), slots, &limits, machine))
+    }
+
+    /// The migrations of this node that go on, and the last that have ended, the newest first.
+    /// `cluster-slot-migration-log-max-len` are remembered.
+    pub fn migrations(&self) -> Vec<MigrationEntry> {
+        self.inner.env.migrations.entries()
+    }
+
+    /// Says whom to call when a client asks for slots to be moved, by CLUSTER MIGRATESLOTS, or for
+    /// that to end, by CLUSTER CANCELSLOTMIGRATIONS. The host then takes from
+    /// [`Engine::poll_migration_order`] until there is none, and calls [`Migration::handle_timeout`] of
+    /// each migration that goes on. The rules are those of [`Engine::set_link_waker`]; without it
+    /// CLUSTER MIGRATESLOTS answers an error.
+    pub fn set_migration_waker(&self, waker: Arc<dyn Fn() + Send + Sync>) {
+        let env = &self.inner.env;
+        env.migrations.set_host(Waker(waker), &env.post);
+        env.post.send();
+    }
+
+    /// What a client has asked for next. The host begins it by [`Engine::migrate`], in the mode that it
+    /// can carry.
+    pub fn poll_migration_order(&self) -> Option<MigrationOrder> {
+        self.inner.env.migrations.next_order()
     }
 }
 
@@ -116,7 +140,8 @@ impl Engine {
         let now_us = self.inner.clock.now().mono_us;
         let source = Source { keyspace: &self.inner.keyspace, cluster, time: &time, now_us };
         let machine = Machine::Atomic(Atomic::resume(ends, record, decision, limits, &source));
-        Ok(Migration { engine: self.clone(), slots, machine })
+        let about = (record.id, Mode::Atomic, ends);
+        Ok(Migration::new(self, about, slots, &limits, machine))
     }
 }
 
@@ -173,8 +198,14 @@ fn check(topology: &Topology, slots: &SlotSet, target: NodeId) -> Result<NodeId,
 /// from writing until another migration of the slot, or CLUSTER SETSLOT, settles them.
 pub struct Migration {
     engine: Engine,
+    id: u64,
     slots: SlotSet,
     machine: Machine,
+    pace: Pace,
+    events: VecDeque<MigrationEvent>,
+    /// Raised when a client cancels it.
+    is_cancelled: Arc<AtomicBool>,
+    has_heard: bool,
 }
 
 /// What drives a migration, by its mode.
@@ -184,17 +215,61 @@ enum Machine {
 }
 
 impl Migration {
+    fn new(
+        engine: &Engine,
+        (id, mode, ends): (u64, Mode, Ends),
+        slots: SlotSet,
+        limits: &MigrationLimits,
+        machine: Machine,
+    ) -> Self {
+        let inner = &engine.inner;
+        let now = inner.clock.now();
+        let time = Moment::new(&*inner.clock);
+        let keys =
+            |slot| Access::slot(&inner.keyspace, &time, slot).count_in_slot_everywhere(slot) as u64;
+        let pace = Pace::new(limits, slots.iter().map(keys).sum(), slots.len(), now.mono_us);
+        let entry = MigrationEntry {
+            id,
+            name: migration_name(|| inner.env.random()),
+            mode,
+            slots: slots.clone(),
+            source: ends.source,
+            target: ends.target,
+            began_ms: now.unix_ms,
+            changed_ms: now.unix_ms,
+            heard_ms: now.unix_ms,
+            state: MigrationState::Connecting,
+            status: machine.status(),
+        };
+        let is_cancelled = inner.env.migrations.begin(entry, inner.env.config.migration_log_len());
+        let (engine, events, has_heard) = (engine.clone(), VecDeque::new(), false);
+        Self { engine, id, slots, machine, pace, events, is_cancelled, has_heard }
+    }
+
+    /// The number of the migration, by which [`Engine::migrations`] tells of it.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Appends what is to be sent now to `out`: about as much as `budget` bytes, or one value if
     /// it is larger. Returns whether there was something.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>, budget: usize) -> bool {
-        self.step(|machine, source| match machine {
+        let allowed = self.pace.allowed(self.engine.inner.clock.now().mono_us);
+        if allowed == 0 {
+            return false;
+        }
+        let (before, budget) = (out.len(), budget.min(allowed));
+        let any = self.step(|machine, source| match machine {
             Machine::Open(machine) => machine.poll_transmit(source, out, budget),
             Machine::Atomic(machine) => machine.poll_transmit(source, out, budget),
-        })
+        });
+        self.pace.spend(out.len() - before);
+        any
     }
 
     /// Takes in what the target sent, in pieces of any size.
     pub fn handle_frame(&mut self, bytes: &[u8]) {
+        self.has_heard |= !bytes.is_empty();
         self.step(|machine, source| match machine {
             Machine::Open(machine) => machine.handle_frame(source, bytes),
             Machine::Atomic(machine) => machine.handle_frame(source, bytes),
@@ -204,10 +279,10 @@ impl Migration {
     /// When the migration wants [`Migration::handle_timeout`] to be called, in microseconds on the
     /// monotonic scale of the engine's clock.
     pub fn poll_timeout(&self) -> Option<u64> {
-        match &self.machine {
-            Machine::Open(machine) => machine.poll_timeout(),
-            Machine::Atomic(machine) => machine.poll_timeout(),
+        if self.is_ended() {
+            return None;
         }
+        self.machine.poll_timeout().into_iter().chain(self.pace.poll_timeout()).min()
     }
 
     /// Does what time asks for. Calling it early does nothing.
@@ -242,46 +317,118 @@ impl Migration {
     /// of its keys has left; otherwise it stays open, each of its keys at one node, and another
     /// migration can take it up.
     pub fn cancel(&mut self) {
-        self.step(|machine, source| match machine {
-            Machine::Open(machine) => machine.cancel(),
-            Machine::Atomic(machine) => machine.cancel(source),
-        });
+        self.step(Machine::cancel);
     }
 
     /// What happened next, if anything.
     pub fn poll_event(&mut self) -> Option<MigrationEvent> {
-        match &mut self.machine {
-            Machine::Open(machine) => machine.poll_event(),
-            Machine::Atomic(machine) => machine.poll_event(),
-        }
+        self.events.pop_front()
     }
 
     /// How far the migration is.
     pub fn status(&self) -> MigrationStatus {
-        match &self.machine {
-            Machine::Open(machine) => machine.status(),
-            Machine::Atomic(machine) => machine.status(),
-        }
+        let status = self.machine.status();
+        let left_ms = self.pace.left_ms(&status, self.engine.inner.clock.now().mono_us);
+        MigrationStatus { left_ms, ..status }
     }
 
     /// Whether the migration is over, one way or the other.
     pub fn is_ended(&self) -> bool {
-        match &self.machine {
-            Machine::Open(machine) => machine.is_ended(),
-            Machine::Atomic(machine) => machine.is_ended(),
-        }
+        self.machine.is_ended()
     }
 
     fn step<R>(&mut self, step: impl FnOnce(&mut Machine, &Source<'_>) -> R) -> R {
-        let inner = &*self.engine.inner;
+        let engine = self.engine.clone();
+        let inner = &*engine.inner;
         let cluster = inner.cluster().expect("a migration begins in a cluster only");
         let time = Moment::new(&*inner.clock);
         let now_us = inner.clock.now().mono_us;
         let source = Source { keyspace: &inner.keyspace, cluster, time: &time, now_us };
+        if self.is_cancelled.swap(false, Relaxed) {
+            self.machine.cancel(&source);
+        }
         let result = step(&mut self.machine, &source);
+        self.note(now_us);
         inner.redirect_waiting();
         inner.env.post.send();
         result
+    }
+
+    /// Takes what happened from the machine, and notes it for those who ask.
+    fn note(&mut self, now_us: u64) {
+        let before = self.events.len();
+        while let Some(event) = self.machine.poll_event() {
+            self.events.push_back(event);
+        }
+        let end = self.events.range(before..).find_map(end_state);
+        let status = self.status();
+        if self.pace.tells(now_us) && !self.is_ended() {
+            self.events.push_back(MigrationEvent::Progress(status));
+        }
+        let inner = &self.engine.inner;
+        let now_ms = inner.clock.unix_ms();
+        let has_heard = std::mem::take(&mut self.has_heard);
+        inner.env.migrations.update(self.id, inner.env.config.migration_log_len(), |entry| {
+            entry.status = status;
+            if has_heard {
+                entry.heard_ms = now_ms;
+            }
+            let is_first = has_heard && entry.state == MigrationState::Connecting;
+            let state = end.or(is_first.then_some(MigrationState::Moving));
+            if let Some(state) = state.filter(|_| !entry.state.is_end()) {
+                (entry.state, entry.changed_ms) = (state, now_ms);
+            }
+        });
+    }
+}
+
+/// Where a migration stands after an event, if it is over by that.
+fn end_state(event: &MigrationEvent) -> Option<MigrationState> {
+    match event {
+        MigrationEvent::Finished => Some(MigrationState::Finished),
+        MigrationEvent::Cancelled { .. } => Some(MigrationState::Cancelled),
+        MigrationEvent::Failed { error, .. } => Some(MigrationState::Failed(error.clone())),
+        MigrationEvent::Progress(_)
+        | MigrationEvent::SlotMoved { .. }
+        | MigrationEvent::Decide(_)
+        | MigrationEvent::Reconnect => None,
+    }
+}
+
+impl Machine {
+    fn poll_timeout(&self) -> Option<u64> {
+        match self {
+            Self::Open(machine) => machine.poll_timeout(),
+            Self::Atomic(machine) => machine.poll_timeout(),
+        }
+    }
+
+    fn cancel(&mut self, source: &Source<'_>) {
+        match self {
+            Self::Open(machine) => machine.cancel(),
+            Self::Atomic(machine) => machine.cancel(source),
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<MigrationEvent> {
+        match self {
+            Self::Open(machine) => machine.poll_event(),
+            Self::Atomic(machine) => machine.poll_event(),
+        }
+    }
+
+    fn status(&self) -> MigrationStatus {
+        match self {
+            Self::Open(machine) => machine.status(),
+            Self::Atomic(machine) => machine.status(),
+        }
+    }
+
+    fn is_ended(&self) -> bool {
+        match self {
+            Self::Open(machine) => machine.is_ended(),
+            Self::Atomic(machine) => machine.is_ended(),
+        }
     }
 }
 
@@ -291,7 +438,14 @@ impl Drop for Migration {
             Machine::Open(machine) => machine.abandon(source),
             Machine::Atomic(machine) => machine.abandon(source),
         });
-        if let Ok(cluster) = self.engine.inner.cluster() {
+        let inner = &self.engine.inner;
+        let now_ms = inner.clock.unix_ms();
+        inner.env.migrations.update(self.id, inner.env.config.migration_log_len(), |entry| {
+            if !entry.state.is_end() {
+                (entry.state, entry.changed_ms) = (MigrationState::Cancelled, now_ms);
+            }
+        });
+        if let Ok(cluster) = inner.cluster() {
             cluster.change_claims(|view| view.release(&self.slots));
         }
     }

@@ -10,6 +10,7 @@ mod atomic;
 mod batch;
 mod by_key;
 mod open_slots;
+mod pace;
 mod peer;
 mod planner;
 mod request;
@@ -20,6 +21,7 @@ pub(crate) use atomic::{
     number, write_frame,
 };
 pub(crate) use open_slots::OpenSlots;
+pub(crate) use pace::Pace;
 pub use planner::{Measure, Plan, PlanError, PlanMove, PlanNode, PlanOptions, PlanSlot, Transfer};
 pub(crate) use request::{RestoreForm, write_restore};
 pub use slot_action::{
@@ -29,6 +31,7 @@ pub use slot_action::{
 use crate::cluster::{Cluster, NodeId};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Keyspace};
+use crate::slot::SlotSet;
 use crate::time::Moment;
 use crate::value::dump::RDB_VERSION;
 
@@ -53,6 +56,17 @@ pub enum Mode {
     Atomic,
 }
 
+impl Mode {
+    /// The name of the mode, as commands print it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ByKey => "by_key",
+            Self::AsyncKeys => "async_keys",
+            Self::Atomic => "atomic",
+        }
+    }
+}
+
 /// How much a migration does at once, and how long it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MigrationLimits {
@@ -71,8 +85,11 @@ pub struct MigrationLimits {
     /// for Redis 7.0, 8 for Redis 4.0. Default: 11, which is Redis 7.2's.
     pub payload_version: u16,
     /// The most bytes that are sent in a second, on average over a tenth of one; none for no limit.
-    /// Atomic mode. Default: none.
+    /// Default: none.
     pub bytes_per_second: Option<u64>,
+    /// How often [`MigrationEvent::Progress`] is given, in milliseconds; none for never. Default:
+    /// none.
+    pub progress_every_ms: Option<u64>,
     /// Bytes that may wait to be acknowledged or sent, effects of writes apart; a value that is
     /// larger goes alone. Atomic mode and that of keys in flight. Default: 4 MiB.
     pub in_flight_bytes: usize,
@@ -104,6 +121,7 @@ impl Default for MigrationLimits {
             attempts: 10,
             payload_version: RDB_VERSION,
             bytes_per_second: None,
+            progress_every_ms: None,
             in_flight_bytes: 4 << 20,
             in_flight_keys: 4_096,
             piece_bytes: 64 << 10,
@@ -118,6 +136,8 @@ impl Default for MigrationLimits {
 /// What a host may want to know of a migration as it goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MigrationEvent {
+    /// How far the migration is. Given as often as [`MigrationLimits::progress_every_ms`] says.
+    Progress(MigrationStatus),
     /// A slot with all its keys is the target's now.
     SlotMoved {
         /// The slot.
@@ -167,8 +187,88 @@ pub struct MigrationStatus {
     pub keys_sent: u64,
     /// Bytes that the target has not acknowledged.
     pub lag_bytes: usize,
-    /// The estimated time to the end, in milliseconds, once a slot was moved. Atomic mode.
+    /// The estimated time to the end, in milliseconds, once something was moved.
     pub left_ms: Option<u64>,
+}
+
+/// A migration of this node, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationEntry {
+    /// Its number; later ones have greater numbers.
+    pub id: u64,
+    /// Its name: 40 hexadecimal digits.
+    pub name: String,
+    /// How keys are moved.
+    pub mode: Mode,
+    /// All its slots.
+    pub slots: SlotSet,
+    /// The node that keys leave: this one.
+    pub source: NodeId,
+    /// The node that they go to.
+    pub target: NodeId,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub began_ms: u64,
+    /// When its state was last another, likewise.
+    pub changed_ms: u64,
+    /// When the target was last heard of, likewise.
+    pub heard_ms: u64,
+    /// Where it stands.
+    pub state: MigrationState,
+    /// How far it is, or was at its end.
+    pub status: MigrationStatus,
+}
+
+/// Where a migration stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MigrationState {
+    /// The target was not heard of yet.
+    Connecting,
+    /// Keys go over.
+    Moving,
+    /// All slots were moved.
+    Finished,
+    /// It was cancelled, or its host has dropped it.
+    Cancelled,
+    /// It failed, for this reason.
+    Failed(Error),
+}
+
+impl MigrationState {
+    /// Whether the migration is over.
+    pub fn is_end(&self) -> bool {
+        match self {
+            Self::Connecting | Self::Moving => false,
+            Self::Finished | Self::Cancelled | Self::Failed(_) => true,
+        }
+    }
+
+    /// Valkey's word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Moving => "snapshotting",
+            Self::Finished => "success",
+            Self::Cancelled => "cancelled",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Why the migration failed, if it did.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Failed(error) => error.to_string(),
+            Self::Connecting | Self::Moving | Self::Finished | Self::Cancelled => String::new(),
+        }
+    }
+}
+
+/// Slots that a client has asked to be moved, by CLUSTER MIGRATESLOTS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationOrder {
+    /// Which slots.
+    pub slots: SlotSet,
+    /// Where to.
+    pub target: NodeId,
 }
 
 /// What the host's store says to the change of a slot's owner.

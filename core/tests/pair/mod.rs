@@ -5,8 +5,10 @@
 use keyslot::cluster::{Node, NodeId, SlotState, Topology};
 use keyslot::resp::encode_request;
 use keyslot::slot::{SlotScheme, SlotSet};
-use keyslot::time::ManualClock;
-use keyslot::{Engine, EngineOptions, Migration, MigrationEvent, MigrationLimits, Mode, Session};
+use keyslot::time::{Clock, ManualClock};
+use keyslot::{
+    Decision, Engine, EngineOptions, Migration, MigrationEvent, MigrationLimits, Mode, Session,
+};
 use std::sync::Arc;
 
 pub(crate) fn id(digit: u8) -> NodeId {
@@ -38,6 +40,10 @@ impl Pair {
         Self { mode, engines, clock }
     }
 
+    pub(crate) fn clock_ms(&self) -> u64 {
+        self.clock.unix_ms()
+    }
+
     pub(crate) fn migration(&self, slots: &[u16], limits: MigrationLimits) -> Migration {
         let slots = slots.iter().copied().collect::<SlotSet>();
         self.engines[0].migrate(self.mode, slots, id(b'b'), limits).unwrap()
@@ -45,15 +51,33 @@ impl Pair {
 
     /// Carries a migration to its end, and returns its last event.
     pub(crate) fn run(&self, migration: &mut Migration) -> MigrationEvent {
+        self.events(migration).pop().expect("an end is an event")
+    }
+
+    /// Carries a migration to its end, and returns what happened. A turn takes a millisecond.
+    pub(crate) fn events(&self, migration: &mut Migration) -> Vec<MigrationEvent> {
         let mut target = self.engines[1].session();
-        let mut last = None;
+        let mut receiver = self.engines[1].receiver();
+        let mut events = Vec::new();
         while !migration.is_ended() {
-            step(migration, &mut target);
-            while let Some(event) = migration.poll_event() {
-                last = Some(event);
+            if self.mode == Mode::Atomic {
+                let mut answers = Vec::new();
+                receiver.handle_frame(&frame(migration), &mut answers);
+                migration.handle_frame(&answers);
+            } else {
+                step(migration, &mut target);
             }
+            migration.handle_timeout();
+            while let Some(event) = migration.poll_event() {
+                if let MigrationEvent::Decide(record) = &event {
+                    migration.handle_decision(record.slot, Decision::Committed { epoch: 9 });
+                }
+                events.push(event);
+            }
+            self.clock.advance_ms(1);
         }
-        last.expect("an end is an event")
+        events.extend(std::iter::from_fn(|| migration.poll_event()));
+        events
     }
 
     pub(crate) fn state(&self, engine: usize, slot: u16) -> SlotState {

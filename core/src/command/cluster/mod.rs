@@ -2,6 +2,7 @@
 //! What is served where is the engine's routing; moving keys is the migration's work.
 
 mod members;
+mod migrations;
 mod report;
 mod slot_stats;
 mod slots;
@@ -82,6 +83,15 @@ const SUBCOMMANDS: &[Command] = &[
         ..ENTRY
     },
     Command {
+        name: "cancelslotmigrations",
+        summary: "Cancels the slot migrations of this node.",
+        since: "9.0.0",
+        complexity: "O(N) where N is the number of migrations.",
+        flags: CHANGES,
+        handler: migrations::cancel_slot_migrations,
+        ..ENTRY
+    },
+    Command {
         name: "count-failure-reports",
         summary: "Returns the number of active failure reports active for a node.",
         complexity: "O(N) where N is the number of failure reports",
@@ -153,6 +163,16 @@ const SUBCOMMANDS: &[Command] = &[
         handler: slots::keys_in_slot,
         ..ENTRY
     },
+    Command {
+        name: "getslotmigrations",
+        summary: "Returns the slot migrations of this node that go on, and the last that have ended.",
+        since: "9.0.0",
+        complexity: "O(N) where N is the number of migrations.",
+        flags: flag::ADMIN | flag::STALE,
+        tips: VARIES,
+        handler: migrations::get_slot_migrations,
+        ..ENTRY
+    },
     Command { since: "5.0.0", group: Group::Cluster, ..Command::HELP },
     Command {
         name: "info",
@@ -189,6 +209,18 @@ const SUBCOMMANDS: &[Command] = &[
         arity: Some(-4),
         history: &[("4.0.0", "Added the optional `cluster_bus_port` argument.")],
         handler: members::meet,
+        ..ENTRY
+    },
+    Command {
+        name: "migrateslots",
+        summary: "Moves slots of this node to other nodes.",
+        since: "9.0.0",
+        complexity: "O(N) where N is the number of slots.",
+        flags: CHANGES,
+        grammar: "migration=(SLOTSRANGE range=(start-slot:integer end-slot:integer)... NODE \
+                  node-id)...",
+        arity: Some(-4),
+        handler: migrations::migrate_slots,
         ..ENTRY
     },
     Command {
@@ -325,6 +357,8 @@ const HELP: &[&str] = &[
     "    Assign slots which are between <start-slot> and <end-slot> to current node.",
     "BUMPEPOCH",
     "    Advance the cluster config epoch.",
+    "CANCELSLOTMIGRATIONS",
+    "    Cancel all current ongoing slot migration operations.",
     "COUNT-FAILURE-REPORTS <node-id>",
     "    Return number of failure reports for <node-id>.",
     "COUNTKEYSINSLOT <slot>",
@@ -339,6 +373,8 @@ const HELP: &[&str] = &[
     "    Remove a node from the cluster.",
     "GETKEYSINSLOT <slot> <count>",
     "    Return key names stored by current node in a slot.",
+    "GETSLOTMIGRATIONS",
+    "    Return the status of ongoing and recently finished slot migrations.",
     "FLUSHSLOTS",
     "    Delete current node own slots information.",
     "INFO",
@@ -347,6 +383,8 @@ const HELP: &[&str] = &[
     "    Return the hash slot for <key>.",
     "MEET <ip> <port> [<bus-port>]",
     "    Connect nodes into a working cluster.",
+    "MIGRATESLOTS SLOTSRANGE <start slot> <end slot> [<start slot> <end slot> ...] NODE <node-id> [...]",
+    "    Initiate slot migrations of the given slot ranges to the given nodes.",
     "MYID",
     "    Return the node id.",
     "MYSHARDID",

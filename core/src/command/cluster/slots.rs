@@ -151,7 +151,7 @@ pub(super) fn invalid_slot(fault: InvalidSlot) -> Error {
     Error::new(ErrorKind::Err, fault.to_string())
 }
 
-fn in_range(number: i64, scheme: SlotScheme) -> Option<u16> {
+pub(super) fn in_range(number: i64, scheme: SlotScheme) -> Option<u16> {
     let slot = u16::try_from(number).ok()?;
     (usize::from(slot) < scheme.slots()).then_some(slot)
 }

@@ -35,38 +35,6 @@ pub(crate) struct Atomic {
     end: Option<MigrationEvent>,
     status: MigrationStatus,
     events: VecDeque<MigrationEvent>,
-    allowance: Allowance,
-    began_us: Option<u64>,
-}
-
-/// What may be sent, by the limit of bytes per second.
-#[derive(Debug, Default)]
-struct Allowance {
-    bytes: f64,
-    at_us: Option<u64>,
-}
-
-impl Allowance {
-    /// How much may be sent now.
-    fn now(&mut self, per_second: Option<u64>, now_us: u64) -> usize {
-        let Some(per_second) = per_second else { return usize::MAX };
-        let passed_us = now_us.saturating_sub(self.at_us.replace(now_us).unwrap_or(now_us));
-        // What was not used for a tenth of a second is lost.
-        let most = per_second as f64 / 10.0;
-        self.bytes = (self.bytes + passed_us as f64 * per_second as f64 / 1e6).min(most.max(1.0));
-        if self.bytes >= 1.0 { self.bytes as usize } else { 0 }
-    }
-
-    fn spend(&mut self, bytes: usize) {
-        self.bytes -= bytes as f64;
-    }
-
-    /// When something may be sent again, in microseconds, if nothing may now.
-    fn again_us(&self, per_second: Option<u64>) -> Option<u64> {
-        let (per_second, at_us) = (per_second?, self.at_us?);
-        let lacking = (1.0 - self.bytes).max(0.0);
-        (lacking > 0.0).then(|| at_us + (lacking * 1e6 / per_second.max(1) as f64) as u64 + 1)
-    }
 }
 
 /// Slots that are at work at the same time.
@@ -87,8 +55,6 @@ impl Atomic {
             end: None,
             status,
             events: VecDeque::new(),
-            allowance: Allowance::default(),
-            began_us: None,
         }
     }
 
@@ -124,9 +90,7 @@ impl Atomic {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
-        let waits = self.at_work.iter().filter_map(|machine| machine.poll_timeout(0));
-        let allowed = self.allowance.again_us(self.limits.bytes_per_second);
-        waits.chain(allowed.filter(|_| !self.is_ended())).min()
+        self.at_work.iter().filter_map(|machine| machine.poll_timeout(0)).min()
     }
 
     pub(crate) fn poll_transmit(
@@ -136,25 +100,20 @@ impl Atomic {
         budget: usize,
     ) -> bool {
         self.begin(source);
-        let allowed = self.allowance.now(self.limits.bytes_per_second, source.now_us);
-        let budget = budget.min(allowed);
         let start = out.len();
-        if budget > 0 {
-            let window = (self.limits.in_flight_bytes / self.at_work.len().max(1)).max(1);
-            for machine in &mut self.at_work {
-                let left = budget.saturating_sub(out.len() - start);
-                machine.poll_transmit(source, out, left.max(1), window);
-                if out.len() - start >= budget {
-                    break;
-                }
-            }
-            // Who was served first is served last the next time.
-            if !self.at_work.is_empty() {
-                self.at_work.rotate_left(1);
+        let window = (self.limits.in_flight_bytes / self.at_work.len().max(1)).max(1);
+        for machine in &mut self.at_work {
+            let left = budget.saturating_sub(out.len() - start);
+            machine.poll_transmit(source, out, left.max(1), window);
+            if out.len() - start >= budget {
+                break;
             }
         }
+        // Who was served first is served last the next time.
+        if !self.at_work.is_empty() {
+            self.at_work.rotate_left(1);
+        }
         let sent = out.len() - start;
-        self.allowance.spend(sent);
         self.status.bytes_sent += sent as u64;
         self.settle(source);
         sent > 0
@@ -162,7 +121,6 @@ impl Atomic {
 
     /// Begins with slots as long as there is room for more.
     fn begin(&mut self, source: &Source<'_>) {
-        self.began_us.get_or_insert(source.now_us);
         while !self.is_cancelled && self.at_work.len() < AT_WORK {
             let Some(slot) = self.waiting.iter().next() else { break };
             self.waiting.remove(slot);
@@ -201,12 +159,6 @@ impl Atomic {
                 false
             }
             Some(Err(Outcome::Cancelled | Outcome::Again)) => false,
-        });
-        let passed_us = source.now_us.saturating_sub(self.began_us.unwrap_or(source.now_us));
-        let all = status.slots_moved + self.at_work.len() + status.slots_left;
-        status.left_ms = (status.slots_moved > 0).then(|| {
-            let each_us = passed_us / status.slots_moved as u64;
-            each_us * (all - status.slots_moved) as u64 / 1000
         });
         if let Some(error) = failure {
             self.events.push_back(MigrationEvent::Failed { error: error.clone(), open: None });
