@@ -135,6 +135,11 @@ fn place(chance: &mut Chance) -> (Vec<u8>, Vec<u8>) {
             let longitude = degrees(chance, 179, 900_000);
             (longitude.into(), degrees(chance, 84, 900_000).into())
         }
+        // So few that several members are at the same one, and at the same distance.
+        7..=10 => {
+            let (east, north) = (chance.below(8), chance.below(8));
+            (format!("13.{east}").into(), format!("52.{north}").into())
+        }
         _ => {
             let longitude = degrees(chance, 13, 900_000);
             (longitude.into(), degrees(chance, 52, 900_000).into())
@@ -170,12 +175,8 @@ fn options(chance: &mut Chance, stores: bool) -> Command {
     }
     if chance.one_in(3) {
         command.extend(words(&["COUNT", chance.pick(&["1", "2", "5", "100", "0", "-1", "x"])]));
-        // Which of those at the same distance are left is open, unless any will do: what is stored
-        // must not depend on it, and of a reply the distances are compared.
-        if stores || chance.one_in(3) {
+        if chance.one_in(3) {
             command.push(b"ANY".into());
-        } else {
-            command.push(b"WITHDIST".into());
         }
     } else if chance.one_in(30) {
         command.push(b"ANY".into());

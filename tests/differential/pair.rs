@@ -1,7 +1,7 @@
 //! Carries out a stream on both sides and compares what they answer, and what is in them at the
 //! end. Which replies count as the same is `compare`'s.
 
-use crate::compare::{SEAL_LEN, agree, sorted};
+use crate::compare::{SEAL_LEN, agree, questions, sorted};
 use crate::peer::{Keyslot, Peer, Redis};
 use crate::step::{Command, Line, Step, words};
 use crate::stream_payload::for_older_server;
@@ -21,6 +21,14 @@ pub(crate) struct Pair {
     ours: Keyslot,
     theirs: Redis,
     version: u8,
+}
+
+/// A command among those that are sent that has an answer, and which step it is of.
+struct Answered {
+    number: usize,
+    /// How many of the commands after it are asked only to judge its reply.
+    questions: usize,
+    step: usize,
 }
 
 /// Where the two sides part.
@@ -87,21 +95,26 @@ impl Pair {
         self.compare_contents().map_err(|difference| difference.after(steps.len()))
     }
 
-    /// Sends steps that are commands, all at once.
+    /// Sends steps that are commands, all at once, and what has to be asked of them.
     fn send(&mut self, steps: &[Step]) -> Result<(), Difference> {
         let mut commands = Vec::new();
         let mut answered = Vec::new();
         for (at, step) in steps.iter().enumerate() {
-            if let Step::Send { commands: some, answered: count } = step {
-                let quiet = some.len() - count;
-                answered
-                    .extend((commands.len() + quiet..commands.len() + some.len()).map(|n| (n, at)));
-                commands.extend_from_slice(some);
+            let Step::Send { commands: some, answered: count } = step else { continue };
+            let quiet = some.len() - count;
+            for (place, command) in some.iter().enumerate() {
+                let (number, questions) = (commands.len(), questions(command));
+                commands.push(command.clone());
+                if place >= quiet {
+                    answered.push(Answered { number, questions: questions.len(), step: at });
+                    commands.extend(questions);
+                }
             }
         }
+        let count = answered.iter().map(|one| 1 + one.questions).sum();
         let last = commands.last().expect("a batch has commands");
-        let ours = self.ours.exchange(&commands, answered.len());
-        let theirs = self.theirs.exchange(&commands, answered.len());
+        let ours = self.ours.exchange(&commands, count);
+        let theirs = self.theirs.exchange(&commands, count);
         let (ours, theirs) = match (ours, theirs) {
             (Ok(ours), Ok(theirs)) => (ours, theirs),
             (ours, theirs) => {
@@ -109,9 +122,12 @@ impl Pair {
                 return Err(Difference::new(last, ours, theirs).after(steps.len()));
             }
         };
-        for ((ours, theirs), (number, at)) in ours.iter().zip(&theirs).zip(answered) {
-            check(&commands[number], ours, theirs)
-                .map_err(|difference| difference.after(at + 1))?;
+        let (mut ours, mut theirs) = (&ours[..], &theirs[..]);
+        for Answered { number, questions, step } in answered {
+            let (mine, other) = (&ours[0], &theirs[..1 + questions]);
+            check(&commands[number], mine, &other[0], &other[1..])
+                .map_err(|difference| difference.after(step + 1))?;
+            (ours, theirs) = (&ours[1 + questions..], &theirs[1 + questions..]);
         }
         Ok(())
     }
@@ -134,7 +150,11 @@ impl Pair {
 
     fn compare(&mut self, command: &Command) -> Result<(Reply, Reply), Difference> {
         let (ours, theirs) = self.both(command)?;
-        check(command, &ours, &theirs)?;
+        let mut answers = Vec::new();
+        for question in questions(command) {
+            answers.push(self.both(&question)?.1);
+        }
+        check(command, &ours, &theirs, &answers)?;
         Ok((ours, theirs))
     }
 
@@ -162,7 +182,7 @@ impl Pair {
         };
         let (at_ours, at_theirs) = (prepare(theirs.to_vec()), prepare(resealed(&ours)));
         match (self.ours.ask(&at_ours), self.theirs.ask(&at_theirs)) {
-            (Ok(ours), Ok(theirs)) => check(&at_ours, &ours, &theirs)?,
+            (Ok(ours), Ok(theirs)) => check(&at_ours, &ours, &theirs, &[])?,
             (ours, theirs) => return Err(Difference::new(&at_ours, ours, theirs)),
         }
         // None of these counts as an access, which would end the idleness that was restored.
@@ -216,14 +236,6 @@ impl Pair {
             let Reply::Array(keys) = keys else { continue };
             for key in sorted(&keys) {
                 let (_, kind) = self.both(&words(&[b"TYPE", key]))?;
-                if kind == Reply::Status("hash".into()) {
-                    // As they are: the differences that are known are those of sets.
-                    let about = words(&[&b"OBJECT"[..], b"ENCODING", key]);
-                    let (ours, theirs) = self.both(&about)?;
-                    if ours != theirs {
-                        return Err(Difference::new(&about, ours, theirs));
-                    }
-                }
                 if kind == Reply::Status("stream".into()) {
                     self.compare(&words(&[b"DUMP", key]))?;
                     let about = [&b"XINFO"[..], b"STREAM", key, b"FULL", b"COUNT", b"0"];
@@ -255,8 +267,13 @@ fn batch_len(steps: &[Step]) -> usize {
     steps.iter().take(BATCH).take_while(is_plain).count()
 }
 
-fn check(command: &Command, ours: &Reply, theirs: &Reply) -> Result<(), Difference> {
-    if agree(command, ours, theirs) {
+fn check(
+    command: &Command,
+    ours: &Reply,
+    theirs: &Reply,
+    answers: &[Reply],
+) -> Result<(), Difference> {
+    if agree(command, ours, theirs, answers) {
         return Ok(());
     }
     Err(Difference::new(command, ours, theirs))

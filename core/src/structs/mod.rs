@@ -13,6 +13,7 @@ pub(crate) mod intset;
 pub(crate) mod listpack;
 pub(crate) mod member;
 pub(crate) mod ordered;
+pub(crate) mod partial_sort;
 pub(crate) mod prefetch;
 pub(crate) mod quicklist;
 pub(crate) mod ranked;

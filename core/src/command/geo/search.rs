@@ -10,9 +10,11 @@ use crate::error::Error;
 use crate::keyspace::Key;
 use crate::resp::ReplySink;
 use crate::resp::number::parse_i64;
+use crate::structs::partial_sort::sort_range;
 use crate::value::Limits;
 use crate::value::geo::{Point, Search, Shape, truncate_signed};
 use crate::value::zset::{self, Edge, NewZset, ScoreRange, Zset};
+use std::cmp::Ordering;
 
 /// Which words a command takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,12 +252,15 @@ impl Request {
             Order::Found if self.count.is_some() && !self.any => Order::NearestFirst,
             order => order,
         };
+        let left = self.count.unwrap_or(usize::MAX).min(all.len());
         match order {
             Order::Found => {}
-            Order::NearestFirst => all.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m)),
-            Order::FurthestFirst => all.sort_by(|a, b| b.distance_m.total_cmp(&a.distance_m)),
+            Order::NearestFirst => sort_first(&mut all, left, |one, other| one.cmp_distance(other)),
+            Order::FurthestFirst => {
+                sort_first(&mut all, left, |one, other| other.cmp_distance(one))
+            }
         }
-        all.truncate(self.count.unwrap_or(usize::MAX));
+        all.truncate(left);
         all
     }
 
@@ -295,6 +300,20 @@ impl Request {
     }
 }
 
+/// Brings so many of what was found in order that come first. Which of those at the same distance
+/// they are follows from how Redis sorts a part.
+fn sort_first<'z>(
+    found: &mut [Found<'z>],
+    count: usize,
+    compare: impl Fn(&Found<'z>, &Found<'z>) -> Ordering,
+) {
+    if count < found.len() {
+        sort_range(found, 0..count, &compare);
+    } else {
+        found.sort_by(compare);
+    }
+}
+
 /// A member within the area of a search.
 #[derive(Clone, Copy, Debug)]
 struct Found<'z> {
@@ -302,6 +321,12 @@ struct Found<'z> {
     score: f64,
     point: Point,
     distance_m: f64,
+}
+
+impl Found<'_> {
+    fn cmp_distance(&self, other: &Self) -> Ordering {
+        self.distance_m.total_cmp(&other.distance_m)
+    }
 }
 
 /// Reads a sorted set, lets `parse` read the words with it at hand, and replies or stores.
