@@ -292,6 +292,11 @@ impl Config {
         self.number(const { place("list-max-listpack-size") }) as i32
     }
 
+    /// `list-compress-depth`.
+    pub(crate) fn list_compress_depth(&self) -> u32 {
+        self.number(const { place("list-compress-depth") }) as u32
+    }
+
     /// `hll-sparse-max-bytes`.
     pub(crate) fn sparse_hyperloglog_bytes(&self) -> usize {
         self.number(const { place("hll-sparse-max-bytes") }) as usize

@@ -278,3 +278,38 @@ fn an_element_beyond_the_threshold_is_a_node_by_itself() {
     client.check(&[("DEBUG quicklist-packed-threshold 0", "+OK"), ("RPUSH l long12", ":132")]);
     assert_eq!(client.nodes("l"), "4");
 }
+
+/// Pushes `member:0` and so on at the tail, some at a time.
+fn push_members(client: &mut Client, count: usize) {
+    for start in (0..count).step_by(1_000) {
+        let members: Vec<_> = (start..start + 1_000).map(|at| format!("member:{at}")).collect();
+        client.line(&format!("RPUSH l {}", members.join(" ")));
+    }
+}
+
+#[test]
+fn a_depth_of_compression_is_told_and_changes_no_reply() {
+    let mut client = Client::new();
+    for depth in ["0", "3", "100"] {
+        client.line("DEL l");
+        client.check(&[(&format!("CONFIG SET list-compress-depth {depth}"), "+OK")]);
+        push_members(&mut client, 20_000);
+        client.check(&[
+            ("LLEN l", ":20000"),
+            ("LINDEX l 10000", "$12 member:10000"),
+            ("LINDEX l -7001", "$12 member:12999"),
+            ("LRANGE l 9998 9999", "*2 $11 member:9998 $11 member:9999"),
+            ("LPOS l member:12345", ":12345"),
+            ("LPOS l member:12345 RANK -1", ":12345"),
+            ("LSET l 10001 x", "+OK"),
+            ("LINSERT l BEFORE x y", ":20001"),
+            ("LREM l -1 member:11000", ":1"),
+            ("LRANGE l 11000 11001", "*2 $12 member:10999 $12 member:11001"),
+            ("LTRIM l 9999 10003", "+OK"),
+            ("LRANGE l 0 -1", "*5 $11 member:9999 $12 member:10000 $1 y $1 x $12 member:10002"),
+        ]);
+    }
+    client.check(&[("DEL l", ":1"), ("CONFIG SET list-compress-depth 1", "+OK")]);
+    push_members(&mut client, 2_000);
+    assert!(client.line("DEBUG OBJECT l").contains("ql_compressed:1"));
+}

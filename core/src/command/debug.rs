@@ -161,10 +161,11 @@ fn nodes_of(record: &Record) -> String {
     let Ok(list) = list::read(record) else { return String::new() };
     let Some(nodes) = list::nodes(list) else { return String::new() };
     format!(
-        " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{}",
+        " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{}",
         nodes.count,
         list.len() as f64 / nodes.count as f64,
         nodes.setting,
+        u8::from(nodes.is_compressed),
         nodes.bytes,
     )
 }
@@ -216,7 +217,7 @@ impl Digest {
 
     fn mix_elements(&mut self, record: &Record) {
         let list = list::read(record).expect("the type was looked at");
-        list.iter().for_each(|element| self.mix(element.text(&mut Scratch::new())));
+        list.iter().each(list.len(), |element| self.mix(element.text(&mut Scratch::new())));
     }
 
     fn add_fields(&mut self, record: &Record) {

@@ -180,7 +180,8 @@ impl Environment {
     #[inline]
     pub(crate) fn list_limits(&self) -> ListLimits {
         let plain_from = self.list_plain_from.load(Relaxed);
-        ListLimits { size: self.config.list_size(), plain_from }
+        let (size, compress_depth) = (self.config.list_size(), self.config.list_compress_depth());
+        ListLimits { size, plain_from, compress_depth }
     }
 
     /// Up to where values are kept packed, and how long strings may grow.

@@ -225,7 +225,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         .engine("The longest field or value of a hash that is kept packed."),
     number("list-max-listpack-size", -2, i32::MIN as i64, INT, "").alias_of("list-max-ziplist-size")
         .engine("Size of a list's node: elements, or -1 to -5 for 4 to 64 kB."),
-    number("list-compress-depth", 0, 0, INT, "").kept("Nodes at a list's ends left uncompressed."),
+    number("list-compress-depth", 0, 0, INT, "")
+        .engine("Nodes at a list's ends left uncompressed, two at least; beyond 64, all of them."),
     number("set-max-intset-entries", 512, 0, LONG, "").engine("Members of a set kept as integers."),
     number("set-max-listpack-entries", 128, 0, LONG, "").engine("Members of a set kept packed."),
     memory("set-max-listpack-value", 64, 0, LONG as u64).engine("The longest member so kept."),

@@ -446,6 +446,14 @@ pub(crate) struct Iter<'a> {
     back: At,
 }
 
+impl Iter<'_> {
+    /// Whether there are no more.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.front >= self.back
+    }
+}
+
 impl<'a> Iterator for Iter<'a> {
     type Item = Element<'a>;
 

@@ -3,6 +3,7 @@
 //! ```text
 //! quicklist -> spine -> chunk: | count | element | element | ... |    up to 8 KiB, usually
 //!                       chunk: | count | element | element | ... |
+//!                       chunk: | what each element has more than the one before | ... |
 //!                       chunk: | one large element               |
 //! ```
 //! Chunks are filled, split and merged exactly as Redis does it with the nodes of its quicklist
@@ -13,14 +14,19 @@
 //!
 //! Costs: an element at either end is pushed and popped in a constant time. One in the middle is
 //! found by sums over blocks of chunks and a walk within its chunk, which a write also moves.
-//! A chunk away from both ends has no slack: one byte of head and one behind for a short text.
+//! A chunk away from both ends has no slack, and its elements lean on each other if that saves
+//! something (`coded`), until it is written to.
 
 mod chunk;
+mod coded;
+mod iter;
 mod spine;
 
 pub(crate) use chunk::Chunk;
+pub(crate) use iter::Iter;
 
 use super::listpack::{self, Element};
+use chunk::Packed;
 use spine::{ChunkAt, Spine};
 
 /// One end of a list.
@@ -101,7 +107,7 @@ impl Fill {
     fn admits(self, chunk: &Chunk, element_len: usize) -> bool {
         match chunk {
             Chunk::Plain(_) => false,
-            Chunk::Packed(_) => {
+            Chunk::Packed(_) | Chunk::Coded(_) => {
                 let size = chunk.size() + element_len + ELEMENT_OVERHEAD;
                 !self.is_plain(element_len) && !self.is_exceeded_by(size, chunk.count() + 1)
             }
@@ -110,7 +116,9 @@ impl Fill {
 
     /// Whether two chunks may be one.
     fn admits_both(self, one: &Chunk, other: &Chunk) -> bool {
-        let (Chunk::Packed(_), Chunk::Packed(_)) = (one, other) else { return false };
+        if matches!(one, Chunk::Plain(_)) || matches!(other, Chunk::Plain(_)) {
+            return false;
+        }
         let size = one.size() + other.size() - LISTPACK_OVERHEAD;
         !self.is_exceeded_by(size, one.count() + other.count())
     }
@@ -128,7 +136,16 @@ impl Fill {
 pub(crate) struct Quicklist {
     spine: Spine,
     fill: Fill,
+    /// `list-compress-depth`: chunks at either end that are always fit to be written to; zero for as
+    /// few as it costs nothing.
+    compress_depth: u32,
 }
+
+/// So many chunks at either end always stay fit to be written to: with one, pushes and pops at the edge
+/// of a chunk would make it small and large by turns.
+const OPEN_DEPTH_MIN: u32 = 2;
+/// Beyond this depth all chunks stay so.
+const OPEN_DEPTH_MAX: u32 = 64;
 
 /// Freeing more than this at once could take long.
 const FREE_STEP_BYTES: usize = 4 << 20;
@@ -137,7 +154,17 @@ const FREE_STEP_CHUNKS: usize = 1024;
 impl Quicklist {
     /// A list without elements.
     pub(crate) fn new(fill: Fill) -> Self {
-        Self { spine: Spine::default(), fill }
+        Self { spine: Spine::default(), fill, compress_depth: 0 }
+    }
+
+    /// Chunks at either end that are not made small, as they were set; zero if that was left open.
+    pub(crate) fn compress_depth(&self) -> u32 {
+        self.compress_depth
+    }
+
+    /// From now on so many chunks at either end are not made small, two at least.
+    pub(crate) fn set_compress_depth(&mut self, depth: u32) {
+        self.compress_depth = depth;
     }
 
     /// How many elements there are.
@@ -203,11 +230,13 @@ impl Quicklist {
     /// Adds a listpack's elements behind the last, as a chunk. There is one at least.
     pub(crate) fn append_listpack(&mut self, bytes: &[u8]) {
         self.spine.push_back(Chunk::of_listpack(bytes));
+        self.close_behind(End::Tail);
     }
 
     /// Adds an element behind the last, as a chunk of its own without a listpack.
     pub(crate) fn append_plain(&mut self, text: &[u8]) {
         self.spine.push_back(Chunk::Plain(text.into()));
+        self.close_behind(End::Tail);
     }
 
     /// Adds an element at an end.
@@ -232,44 +261,93 @@ impl Quicklist {
             End::Head => self.spine.push_front(chunk),
             End::Tail => self.spine.push_back(chunk),
         };
+        self.close_behind(end);
+    }
+
+    /// Makes the chunk small that a new one at an end has moved away from both.
+    fn close_behind(&mut self, end: End) {
+        let depth = self.compress_depth.max(OPEN_DEPTH_MIN);
+        if depth > OPEN_DEPTH_MAX || self.spine.chunks() <= 2 * depth as usize {
+            return;
+        }
+        let step = |at: ChunkAt| match end {
+            End::Head => self.spine.next(at),
+            End::Tail => self.spine.previous(at),
+        };
+        if let Some(at) = (0..depth).try_fold(self.end(end), |at, _| at.map(step)).flatten() {
+            self.spine.change(at, Chunk::close);
+        }
+    }
+
+    /// Makes the chunks at both ends fit to be written to, after others may have gone.
+    fn open_ends(&mut self) {
+        for end in [End::Head, End::Tail] {
+            if let Some(at) = self.end(end)
+                && matches!(self.spine.get(at), Chunk::Coded(_))
+            {
+                self.spine.change(at, Chunk::open);
+            }
+        }
+    }
+
+    /// Lets `change` work on a chunk's listpack, unless it is a large element.
+    fn change_packed<R>(
+        &mut self,
+        at: ChunkAt,
+        change: impl FnOnce(&mut Packed) -> R,
+    ) -> Option<R> {
+        self.spine.change(at, |chunk| {
+            chunk.open();
+            match chunk {
+                Chunk::Packed(packed) => Some(change(packed)),
+                Chunk::Coded(_) | Chunk::Plain(_) => None,
+            }
+        })
     }
 
     /// Puts an element into a chunk that has room, before the one whose number follows from how
     /// many there are.
     fn insert_into(&mut self, at: ChunkAt, element: Element<'_>, number: impl Fn(usize) -> usize) {
-        self.spine.change(at, |chunk| {
-            if let Chunk::Packed(packed) = chunk {
-                let number = number(packed.count());
-                packed.insert(number, element);
-            }
+        self.change_packed(at, |packed| {
+            let number = number(packed.count());
+            packed.insert(number, element);
         });
     }
 
-    /// The element with this number.
-    pub(crate) fn get(&self, number: usize) -> Option<Element<'_>> {
+    /// Lets `visit` see the element with this number, if there is one.
+    pub(crate) fn with<R>(&self, number: usize, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         let (at, inside) = self.spine.find(number)?;
-        Some(self.spine.get(at).get(inside))
+        Some(self.spine.get(at).with(inside, visit))
+    }
+
+    /// The element at an end.
+    pub(crate) fn at_end(&self, end: End) -> Option<Element<'_>> {
+        match self.spine.get(self.end(end)?) {
+            Chunk::Packed(packed) => {
+                let listpack = packed.listpack();
+                let at = if end == End::Head { listpack.first() } else { listpack.last() };
+                at.map(|at| listpack.get(at))
+            }
+            Chunk::Plain(text) => Some(Element::Bytes(text)),
+            Chunk::Coded(_) => unreachable!("the chunks at the ends are fit to be written to"),
+        }
     }
 
     /// The elements from a number on, or from a number backwards to the first.
     pub(crate) fn iter_from(&self, number: usize, backwards: bool) -> Iter<'_> {
-        let mut iter = Iter { spine: &self.spine, at: None, part: Part::Plain(None), backwards };
-        if let Some((at, inside)) = self.spine.find(number) {
-            iter.at = Some(at);
-            iter.part = Part::from(self.spine.get(at), inside, backwards);
-        }
-        iter
+        Iter::from(&self.spine, number, backwards)
     }
 
     /// Takes out up to `count` elements from a number on.
     pub(crate) fn remove(&mut self, number: usize, count: usize) {
         let mut left = count.min(self.len().saturating_sub(number));
         while left > 0 {
-            let Some((at, inside)) = self.spine.find(number) else { return };
+            let Some((at, inside)) = self.spine.find(number) else { break };
             let here = left.min(self.spine.get(at).count() - inside);
             self.remove_from(at, inside, here);
             left -= here;
         }
+        self.open_ends();
     }
 
     /// Takes elements out of a chunk, and the chunk if none is left.
@@ -278,11 +356,7 @@ impl Quicklist {
             self.spine.remove(at);
             return;
         }
-        self.spine.change(at, |chunk| {
-            if let Chunk::Packed(packed) = chunk {
-                packed.remove(inside, count);
-            }
-        });
+        self.change_packed(at, |packed| packed.remove(inside, count));
     }
 
     /// Takes out up to `limit` elements that are `wanted`, the last ones if `backwards`. Returns
@@ -304,6 +378,7 @@ impl Quicklist {
             gone += here.gone;
             seen += here.left;
         }
+        self.open_ends();
         gone
     }
 
@@ -314,25 +389,23 @@ impl Quicklist {
         limit: usize,
         backwards: bool,
     ) -> Removed {
-        let Chunk::Packed(packed) = self.spine.get(at) else {
-            let is_wanted = self.spine.get(at).get(0) == wanted;
-            if is_wanted {
-                self.spine.remove(at);
+        let chunk = self.spine.get(at);
+        if !chunk.has(wanted) {
+            return Removed { gone: 0, left: chunk.count() };
+        }
+        let removed = self.change_packed(at, |packed| {
+            let is_all = packed.listpack().iter().all(|element| element == wanted);
+            if is_all && limit >= packed.count() {
+                return None;
             }
-            return Removed { gone: is_wanted.into(), left: (!is_wanted).into() };
-        };
-        if !packed.listpack().iter().any(|element| element == wanted) {
-            return Removed { gone: 0, left: packed.count() };
-        }
-        if limit >= packed.count() && packed.listpack().iter().all(|element| element == wanted) {
-            return Removed { gone: self.spine.remove(at).count(), left: 0 };
-        }
-        self.spine.change(at, |chunk| {
-            let Chunk::Packed(packed) = chunk else { return Removed::default() };
             let gone = packed.remove_equal(wanted, limit, backwards);
-            chunk.trim();
-            Removed { gone, left: chunk.count() }
-        })
+            packed.trim();
+            Some(Removed { gone, left: packed.count() })
+        });
+        // What is all of it goes with the chunk, and so does a large element.
+        removed
+            .flatten()
+            .unwrap_or_else(|| Removed { gone: self.spine.remove(at).count(), left: 0 })
     }
 
     /// Puts an element in the place of the one with this number. Returns whether there is one.
@@ -340,11 +413,7 @@ impl Quicklist {
         let Some((at, inside)) = self.spine.find(number) else { return false };
         let is_plain = matches!(self.spine.get(at), Chunk::Plain(_));
         if !is_plain && !self.fill.is_plain(element.len()) {
-            self.spine.change(at, |chunk| {
-                if let Chunk::Packed(packed) = chunk {
-                    packed.replace(inside, element);
-                }
-            });
+            self.change_packed(at, |packed| packed.replace(inside, element));
         } else if is_plain && self.fill.is_plain(element.len()) {
             let fresh = self.fill.chunk_of_one(element);
             self.spine.change(at, |chunk| *chunk = fresh);
@@ -395,11 +464,7 @@ impl Quicklist {
         element: Element<'_>,
     ) {
         let cut = inside + usize::from(behind);
-        let split = self.spine.change(at, |chunk| match chunk {
-            Chunk::Packed(packed) => Some(packed.split_off(cut)),
-            Chunk::Plain(_) => None,
-        });
-        let Some(second) = split else { return };
+        let Some(second) = self.change_packed(at, |packed| packed.split_off(cut)) else { return };
         let second_at = self.spine.insert_after(at, second);
         if self.fill.is_plain(element.len()) {
             let plain = self.fill.chunk_of_one(element);
@@ -435,12 +500,10 @@ impl Quicklist {
             return;
         }
         // What lies before a chunk that goes stays in its place.
-        if let Chunk::Packed(gone) = self.spine.remove(next) {
-            self.spine.change(at, |chunk| {
-                if let Chunk::Packed(packed) = chunk {
-                    packed.append(&gone);
-                }
-            });
+        let mut gone = self.spine.remove(next);
+        gone.open();
+        if let Chunk::Packed(gone) = gone {
+            self.change_packed(at, |packed| packed.append(&gone));
         }
     }
 }
@@ -450,70 +513,6 @@ impl Quicklist {
 struct Removed {
     gone: usize,
     left: usize,
-}
-
-/// Elements one after another.
-#[derive(Clone, Debug)]
-pub(crate) struct Iter<'a> {
-    spine: &'a Spine,
-    at: Option<ChunkAt>,
-    part: Part<'a>,
-    backwards: bool,
-}
-
-/// What is left of the elements of one chunk.
-#[derive(Clone, Debug)]
-enum Part<'a> {
-    Packed(listpack::Iter<'a>),
-    Plain(Option<&'a [u8]>),
-}
-
-impl<'a> Part<'a> {
-    /// A chunk's elements from a number on, or up to it.
-    fn from(chunk: &'a Chunk, number: usize, backwards: bool) -> Self {
-        match chunk {
-            Chunk::Packed(packed) if backwards => {
-                Self::Packed(packed.listpack().iter_until(packed.place(number + 1)))
-            }
-            Chunk::Packed(packed) => {
-                Self::Packed(packed.listpack().iter_from(packed.place(number)))
-            }
-            Chunk::Plain(text) => Self::Plain(Some(text)),
-        }
-    }
-
-    fn all(chunk: &'a Chunk) -> Self {
-        match chunk {
-            Chunk::Packed(packed) => Self::Packed(packed.listpack().iter()),
-            Chunk::Plain(text) => Self::Plain(Some(text)),
-        }
-    }
-
-    #[inline]
-    fn next(&mut self, backwards: bool) -> Option<Element<'a>> {
-        match self {
-            Self::Packed(iter) if backwards => iter.next_back(),
-            Self::Packed(iter) => iter.next(),
-            Self::Plain(text) => text.take().map(Element::Bytes),
-        }
-    }
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = Element<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Element<'a>> {
-        loop {
-            if let Some(element) = self.part.next(self.backwards) {
-                return Some(element);
-            }
-            let at = self.at?;
-            let next = if self.backwards { self.spine.previous(at) } else { self.spine.next(at) };
-            self.at = next;
-            self.part = Part::all(self.spine.get(next?));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub(crate) struct ListLimits {
     pub(crate) size: i32,
     /// DEBUG QUICKLIST-PACKED-THRESHOLD: bytes of an element that is a node by itself.
     pub(crate) plain_from: u32,
+    /// `list-compress-depth`: nodes at either end that are not made small; zero for as few as it
+    /// costs nothing.
+    pub(crate) compress_depth: u32,
 }
 
 impl ListLimits {
@@ -26,7 +29,8 @@ impl ListLimits {
     pub(crate) const PLAIN_FROM: u32 = Fill::PLAIN_FROM;
     /// Redis's defaults.
     #[cfg(test)]
-    pub(crate) const DEFAULT: Self = Self { size: -2, plain_from: Self::PLAIN_FROM };
+    pub(crate) const DEFAULT: Self =
+        Self { size: -2, plain_from: Self::PLAIN_FROM, compress_depth: 0 };
 }
 
 /// The limits of all types.

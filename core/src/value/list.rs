@@ -74,19 +74,31 @@ impl<'r> List<'r> {
         }
     }
 
-    /// The element with this number from the head.
-    pub(crate) fn get(self, number: usize) -> Option<Element<'r>> {
+    /// Lets `visit` see the element with this number from the head, if there is one.
+    pub(crate) fn with<R>(self, number: usize, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         match self {
-            Self::Packed(listpack) => listpack.nth(number).map(|at| listpack.get(at)),
-            Self::Chunked(list) => list.get(number),
+            Self::Packed(listpack) => listpack.nth(number).map(|at| visit(listpack.get(at))),
+            Self::Chunked(list) => list.with(number, visit),
         }
+    }
+
+    /// The number of the first element that is `wanted`.
+    pub(crate) fn position(self, wanted: Element<'_>) -> Option<usize> {
+        let mut elements = self.iter();
+        for number in 0..self.len() {
+            if elements.next()? == wanted {
+                return Some(number);
+            }
+        }
+        None
     }
 
     /// The element at an end.
     pub(crate) fn at_end(self, end: End) -> Option<Element<'r>> {
-        match end {
-            End::Head => self.get(0),
-            End::Tail => self.get(self.len().checked_sub(1)?),
+        match (self, end) {
+            (Self::Packed(listpack), End::Head) => listpack.first().map(|at| listpack.get(at)),
+            (Self::Packed(listpack), End::Tail) => listpack.last().map(|at| listpack.get(at)),
+            (Self::Chunked(list), end) => list.at_end(end),
         }
     }
 
@@ -112,7 +124,7 @@ impl<'r> List<'r> {
     }
 }
 
-/// Elements one after another.
+/// Elements one after another. Each lives only until the next: some are put together as they come.
 #[derive(Clone, Debug)]
 pub(crate) enum Iter<'r> {
     /// Those of a listpack, and whether they are wanted backwards.
@@ -121,15 +133,22 @@ pub(crate) enum Iter<'r> {
     Chunked(quicklist::Iter<'r>),
 }
 
-impl<'r> Iterator for Iter<'r> {
-    type Item = Element<'r>;
-
+impl Iter<'_> {
+    /// The next element.
     #[inline]
-    fn next(&mut self) -> Option<Element<'r>> {
+    pub(crate) fn next(&mut self) -> Option<Element<'_>> {
         match self {
             Self::Packed(iter, false) => iter.next(),
             Self::Packed(iter, true) => iter.next_back(),
             Self::Chunked(iter) => iter.next(),
+        }
+    }
+
+    /// Lets `visit` see up to so many elements.
+    pub(crate) fn each(mut self, count_max: usize, mut visit: impl FnMut(Element<'_>)) {
+        for _ in 0..count_max {
+            let Some(element) = self.next() else { return };
+            visit(element);
         }
     }
 }
@@ -149,13 +168,16 @@ pub(crate) struct Nodes {
     /// `list-max-listpack-size` when it became a quicklist.
     pub(crate) setting: i16,
     pub(crate) bytes: usize,
+    /// Whether `list-compress-depth` was set.
+    pub(crate) is_compressed: bool,
 }
 
 /// The nodes of a quicklist; none if it is a listpack.
 pub(crate) fn nodes(list: List<'_>) -> Option<Nodes> {
     let List::Chunked(list) = list else { return None };
     let bytes = list.chunks().map(Chunk::size).sum();
-    let nodes = Nodes { count: list.chunk_count(), setting: list.fill().setting(), bytes };
+    let (count, setting) = (list.chunk_count(), list.fill().setting());
+    let nodes = Nodes { count, setting, bytes, is_compressed: list.compress_depth() != 0 };
     (list.fill() != Fill::WHOLE).then_some(nodes)
 }
 
@@ -199,6 +221,7 @@ pub(crate) fn prepare(record: &mut Record, limits: ListLimits, count: usize, tex
         }
         return;
     };
+    list.set_compress_depth(limits.compress_depth);
     if list.fill() != Fill::WHOLE {
         list.set_fill(list.fill().with_plain_from(limits.plain_from));
         return;
@@ -378,8 +401,12 @@ mod tests {
         Record::new(b"key", TAG, EMPTY, None, 0)
     }
 
+    fn all(mut iter: Iter<'_>) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| iter.next().map(Element::to_vec)).collect()
+    }
+
     fn texts(record: &Record) -> Vec<Vec<u8>> {
-        read(record).unwrap().iter().map(Element::to_vec).collect()
+        all(read(record).unwrap().iter())
     }
 
     #[test]
@@ -496,10 +523,7 @@ mod tests {
                 prop_assert_eq!(list.is_empty(), twin.is_empty());
                 let last = list.at_end(End::Tail).map(Element::to_vec);
                 prop_assert_eq!(last.as_ref(), twin.last());
-                let back: Vec<_> = list
-                    .iter_from(twin.len().saturating_sub(1), true)
-                    .map(Element::to_vec)
-                    .collect();
+                let back = all(list.iter_from(twin.len().saturating_sub(1), true));
                 prop_assert!(back.iter().rev().eq(&twin));
             }
         }

@@ -540,8 +540,8 @@ fn elements(
     match Type::of(record) {
         Type::List => {
             let Ok(list) = list::read(record) else { return ("list", found, None) };
-            let some = list.iter_from(from as usize, false).take(count);
-            found.extend(some.map(|element| element.to_vec()));
+            let some = list.iter_from(from as usize, false);
+            some.each(count, |element| found.push(element.to_vec()));
             ("list", found, after(list.len()))
         }
         Type::Zset => {

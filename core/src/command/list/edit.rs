@@ -39,7 +39,7 @@ pub(super) fn linsert(call: &mut Call<'_, '_>) -> Result<(), Error> {
         list::prepare(record, limits, 1, text.len());
         let list = list::read(record)?;
         let len = list.len();
-        let Some(number) = list.iter().position(|element| element == pivot) else {
+        let Some(number) = list.position(pivot) else {
             return Ok((0, None));
         };
         list::insert(record, number, behind, element(text));

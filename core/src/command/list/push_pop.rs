@@ -168,8 +168,8 @@ pub(super) fn write(
     count: usize,
     backwards: bool,
 ) {
-    let elements = list.iter_from(number, backwards).take(count);
-    elements.for_each(|element| out.bulk(element.text(&mut Scratch::new())));
+    let elements = list.iter_from(number, backwards);
+    elements.each(count, |element| out.bulk(element.text(&mut Scratch::new())));
 }
 
 /// Says that up to `count` elements went from an end.

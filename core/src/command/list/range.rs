@@ -4,7 +4,7 @@ use super::push_pop::write;
 use crate::command::call::Call;
 use crate::error::Error;
 use crate::resp::number::parse_i64;
-use crate::structs::listpack::Scratch;
+use crate::structs::listpack::{Element, Scratch};
 use crate::value::element;
 use crate::value::list::{self, List};
 use std::ops::Range;
@@ -69,9 +69,10 @@ pub(super) fn lindex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     let list = list::read(record)?;
     let place = parse_i64(word).ok_or(Error::NOT_INTEGER)?;
-    match number_of(place, list.len()).and_then(|number| list.get(number)) {
-        Some(element) => call.out.bulk(element.text(&mut Scratch::new())),
-        None => call.out.null(),
+    let number = number_of(place, list.len());
+    let mut answer = |element: Element<'_>| call.out.bulk(element.text(&mut Scratch::new()));
+    if number.and_then(|number| list.with(number, &mut answer)).is_none() {
+        call.out.null();
     }
     Ok(())
 }
@@ -122,11 +123,22 @@ impl PositionOptions {
         let start = if backwards { len.saturating_sub(1) } else { 0 };
         let at_most = |limit: u64| if limit == 0 { usize::MAX } else { limit as usize };
         let wanted = element(text);
-        let elements = list.iter_from(start, backwards).take(at_most(self.len_max)).enumerate();
-        let matches = elements.filter(|(_, element)| *element == wanted);
-        let place = |(seen, _)| if backwards { len - seen - 1 } else { seen } as i64;
-        let skipped = self.rank.unsigned_abs() as usize - 1;
-        matches.skip(skipped).take(at_most(self.count.unwrap_or(1))).map(place).collect()
+        let count = at_most(self.count.unwrap_or(1));
+        let mut skipped = self.rank.unsigned_abs() - 1;
+        let mut found = Vec::new();
+        let mut elements = list.iter_from(start, backwards);
+        for seen in 0..at_most(self.len_max).min(len) {
+            match elements.next() {
+                Some(element) if element != wanted => {}
+                Some(_) if skipped > 0 => skipped -= 1,
+                Some(_) => found.push(if backwards { len - seen - 1 } else { seen } as i64),
+                None => break,
+            }
+            if found.len() == count {
+                break;
+            }
+        }
+        found
     }
 }
 

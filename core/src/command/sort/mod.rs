@@ -144,8 +144,7 @@ impl Elements {
             }
             _ => {
                 let first = if backwards { len - 1 - part.start } else { part.start };
-                let found = list::read(record)?.iter_from(first, backwards);
-                found.take(part.len()).for_each(push);
+                list::read(record)?.iter_from(first, backwards).each(part.len(), push);
             }
         }
         let is_set = kind == Type::Set;

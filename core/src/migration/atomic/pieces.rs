@@ -103,13 +103,14 @@ impl Pieces {
     fn write_list(&self, record: &Record, piece_bytes: usize, out: &mut Vec<u8>) -> Option<u64> {
         let list = list::read(record).ok()?;
         let (mut bytes, mut texts) = (0, Vec::new());
-        for element in list.iter_from(self.at as usize, false).take(MEMBERS) {
+        let mut elements = list.iter_from(self.at as usize, false);
+        while bytes < piece_bytes.max(1)
+            && texts.len() < MEMBERS
+            && let Some(element) = elements.next()
+        {
             let text = element.text(&mut Scratch::new()).to_vec();
             bytes += text.len();
             texts.push(text);
-            if bytes >= piece_bytes {
-                break;
-            }
         }
         self.add(b"RPUSH", &texts, out);
         let at = self.at + texts.len() as u64;

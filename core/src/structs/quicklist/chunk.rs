@@ -1,4 +1,5 @@
-//! One chunk of a list: a listpack with slack at either end, or one large element by itself.
+//! One chunk of a list: a listpack with slack at either end, one large element by itself, or a
+//! listpack whose elements lean on each other (`coded`).
 //!
 //! ```text
 //! buffer   | slack | count | element | element | ... | slack |
@@ -8,6 +9,7 @@
 //! element is as cheap to add and to remove as the last. What is moved to make room gets some
 //! slack at the side that needed it.
 
+use super::coded::Coded;
 use crate::structs::allocation::{footprint, usable};
 use crate::structs::listpack::{self, At, Buffer, Element, FOREIGN_BYTES, Listpack};
 use std::ops::Range;
@@ -22,6 +24,8 @@ const KEPT_SLACK: usize = 256;
 pub(crate) enum Chunk {
     /// Elements in a listpack.
     Packed(Packed),
+    /// Elements that are only read; a chunk is packed again before it is written to.
+    Coded(Coded),
     /// One element, as its bytes.
     Plain(Box<[u8]>),
 }
@@ -55,6 +59,7 @@ impl Chunk {
     pub(crate) fn count(&self) -> usize {
         match self {
             Self::Packed(packed) => packed.count(),
+            Self::Coded(coded) => coded.count(),
             Self::Plain(_) => 1,
         }
     }
@@ -64,6 +69,7 @@ impl Chunk {
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Packed(packed) => packed.bytes().len() + FOREIGN_BYTES,
+            Self::Coded(coded) => coded.listpack_len() + FOREIGN_BYTES,
             Self::Plain(text) => text.len(),
         }
     }
@@ -72,15 +78,53 @@ impl Chunk {
     pub(super) fn footprint(&self) -> usize {
         match self {
             Self::Packed(packed) => footprint(packed.buffer.len()),
+            Self::Coded(coded) => coded.footprint(),
             Self::Plain(text) => footprint(text.len()),
         }
     }
 
-    /// The element with this number, which is below the count.
-    pub(super) fn get(&self, number: usize) -> Element<'_> {
+    /// Lets `visit` see the element with this number, which is below the count.
+    pub(super) fn with<R>(&self, number: usize, visit: impl FnOnce(Element<'_>) -> R) -> R {
         match self {
-            Self::Packed(packed) => packed.listpack().get(packed.place(number)),
-            Self::Plain(text) => Element::Bytes(text),
+            Self::Packed(packed) => visit(packed.listpack().get(packed.place(number))),
+            Self::Coded(coded) => {
+                let mut reader = coded.read_from(number);
+                visit(reader.next().expect("the number is below the count"))
+            }
+            Self::Plain(text) => visit(Element::Bytes(text)),
+        }
+    }
+
+    /// Whether it has this element.
+    pub(super) fn has(&self, wanted: Element<'_>) -> bool {
+        match self {
+            Self::Packed(packed) => packed.listpack().iter().any(|element| element == wanted),
+            Self::Coded(coded) => {
+                let mut reader = coded.read_from(0);
+                while let Some(element) = reader.next() {
+                    if element == wanted {
+                        return true;
+                    }
+                }
+                false
+            }
+            Self::Plain(text) => Element::Bytes(text) == wanted,
+        }
+    }
+
+    /// Makes it fit to be written to.
+    pub(super) fn open(&mut self) {
+        if let Self::Coded(coded) = self {
+            *self = Self::Packed(Packed::new(&coded.to_listpack()));
+        }
+    }
+
+    /// Makes it small, to be read only, if that is worth it.
+    pub(super) fn close(&mut self) {
+        if let Self::Packed(packed) = self
+            && let Some(coded) = Coded::of(packed)
+        {
+            *self = Self::Coded(coded);
         }
     }
 
@@ -93,7 +137,7 @@ impl Chunk {
 }
 
 impl Packed {
-    fn new(bytes: &[u8]) -> Self {
+    pub(super) fn new(bytes: &[u8]) -> Self {
         let count = Listpack::new(bytes).len() as u32;
         Self { buffer: bytes.into(), front: 0, end: bytes.len() as u32, count }
     }
@@ -180,7 +224,7 @@ impl Packed {
         self.buffer.len() - self.bytes().len()
     }
 
-    fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         if footprint(self.bytes().len()) < footprint(self.buffer.len()) {
             self.move_to(0, self.bytes().len());
         }

@@ -11,13 +11,18 @@ fn element(text: &[u8]) -> Element<'_> {
 }
 
 fn texts(list: &Quicklist) -> Vec<Vec<u8>> {
-    list.iter_from(0, false).map(Element::to_vec).collect()
+    all(list.iter_from(0, false))
+}
+
+fn all(mut iter: Iter<'_>) -> Vec<Vec<u8>> {
+    std::iter::from_fn(|| iter.next().map(Element::to_vec)).collect()
 }
 
 /// How many elements each chunk has; a plain one counts as zero.
 fn counts(list: &Quicklist) -> Vec<usize> {
     let count = |chunk: &Chunk| match chunk {
         Chunk::Packed(packed) => packed.listpack().len(),
+        Chunk::Coded(coded) => coded.count(),
         Chunk::Plain(_) => 0,
     };
     list.chunks().map(count).collect()
@@ -37,6 +42,9 @@ fn check_sums(list: &Quicklist) {
     assert!(list.footprint() >= buffers);
     let deques = list.chunk_count() * 4 * size_of::<Chunk>() + 4096;
     assert!(list.footprint() <= buffers + deques, "{} of {buffers}", list.footprint());
+    for end in [list.spine.first(), list.spine.last()].into_iter().flatten() {
+        assert!(!matches!(list.spine.get(end), Chunk::Coded(_)));
+    }
     for chunk in list.chunks() {
         assert!(chunk.count() > 0);
         if let Chunk::Packed(packed) = chunk {
@@ -117,6 +125,51 @@ fn chunks_away_from_the_ends_have_no_slack() {
         assert!(chunk.footprint() <= footprint(chunk.size()), "{}", chunk.footprint());
     }
     check_sums(&list);
+}
+
+fn members(fill: i32, count: usize) -> Quicklist {
+    let mut list = Quicklist::new(Fill::new(fill));
+    for number in 0..count {
+        list.push(End::Tail, Element::Bytes(format!("member:{number}").as_bytes()));
+    }
+    list
+}
+
+fn coded(list: &Quicklist) -> Vec<bool> {
+    list.chunks().map(|chunk| matches!(chunk, Chunk::Coded(_))).collect()
+}
+
+#[test]
+fn chunks_are_small_but_for_two_at_either_end() {
+    let mut list = members(-2, 10_000);
+    let is_coded = coded(&list);
+    let inner = is_coded.len() - 4;
+    assert!(inner > 10);
+    assert_eq!(is_coded[..2], [false, false]);
+    assert_eq!(is_coded[2 + inner..], [false, false]);
+    assert!(is_coded[2..2 + inner].iter().all(|&is_coded| is_coded));
+    let listpacks: usize = list.chunks().map(Chunk::size).sum();
+    assert!(list.footprint() * 2 < listpacks);
+    // What is written to is a listpack again, and so is what comes to an end.
+    list.replace(5_000, Element::Bytes(b"new"));
+    assert_eq!(coded(&list).iter().filter(|&&is_coded| is_coded).count(), inner - 1);
+    list.remove(0, 3_000);
+    assert!(!coded(&list)[0] && coded(&list)[1]);
+    assert_eq!(list.at_end(End::Head), Some(Element::Bytes(b"member:3000")));
+}
+
+#[test]
+fn the_depth_says_how_many_chunks_stay_as_they_are() {
+    for (depth, open) in [(0, 2), (1, 2), (3, 3), (64, 64), (65, usize::MAX)] {
+        let mut list = Quicklist::new(Fill::new(20));
+        list.set_compress_depth(depth);
+        for number in 0..4_000 {
+            list.push(End::Head, Element::Bytes(format!("member:{number}").as_bytes()));
+        }
+        let is_coded = coded(&list);
+        let expected = |at: usize| open <= at && at < is_coded.len().saturating_sub(open);
+        assert!(is_coded.iter().enumerate().all(|(at, &is_coded)| is_coded == expected(at)));
+    }
 }
 
 #[test]
@@ -213,12 +266,14 @@ fn apply(list: &mut Quicklist, twin: &mut Vec<Vec<u8>>, step: Step) {
 proptest! {
     #[test]
     fn it_is_a_sequence(
-        setting in prop_oneof![Just(-1), Just(-2), Just(1), Just(3), Just(100)],
+        setting in prop_oneof![Just(-1), Just(-2), Just(1), Just(3), Just(20), Just(100)],
         plain_from in prop_oneof![Just(1u32 << 30), Just(20)],
+        len in prop_oneof![Just(0usize), 200usize..400],
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let fill = Fill { plain_from, ..Fill::new(setting) };
-        let (mut list, mut twin) = (Quicklist::new(fill), Vec::new());
+        let mut list = members(setting, len);
+        list.set_fill(Fill { plain_from, ..Fill::new(setting) });
+        let mut twin = texts(&list);
         for step in steps {
             apply(&mut list, &mut twin, step);
             prop_assert_eq!(list.len(), twin.len());
@@ -226,14 +281,14 @@ proptest! {
         }
         prop_assert_eq!(&texts(&list), &twin);
         for (at, text) in twin.iter().enumerate() {
-            let found = list.get(at).map(Element::to_vec);
+            let found = list.with(at, |element| element.to_vec());
             prop_assert_eq!(found.as_ref(), Some(text));
         }
-        prop_assert_eq!(list.get(twin.len()), None);
+        prop_assert_eq!(list.with(twin.len(), |element| element.to_vec()), None);
         let at = twin.len() / 3;
-        let ahead: Vec<_> = list.iter_from(at, false).map(Element::to_vec).collect();
+        let ahead = all(list.iter_from(at, false));
         prop_assert_eq!(&ahead[..], &twin[at..]);
-        let back: Vec<_> = list.iter_from(at, true).map(Element::to_vec).collect();
+        let back = all(list.iter_from(at, true));
         let expected: Vec<_> = twin.iter().take(at + 1).rev().cloned().collect();
         prop_assert_eq!(back, expected);
     }

@@ -41,6 +41,7 @@ pub(super) fn dump(record: &Record, out: &mut Vec<u8>) {
 fn dump_chunk(chunk: &Chunk, out: &mut Vec<u8>) {
     match chunk {
         Chunk::Packed(packed) => dump_listpack(packed.listpack(), out),
+        Chunk::Coded(coded) => dump_listpack(Listpack::new(&coded.to_listpack()), out),
         Chunk::Plain(text) => {
             write::len(PLAIN, out);
             write::text(text, out);
@@ -182,10 +183,10 @@ mod tests {
         let record = record_from(&sealed(value), limits)?;
         let list = list::read(&record)?;
         let mut text = String::new();
-        for element in list.iter() {
+        list.iter().each(list.len(), |element| {
             text += &String::from_utf8_lossy(element.text(&mut Scratch::new()));
             text += " ";
-        }
+        });
         Ok((text, list::encoding(list)))
     }
 
@@ -283,7 +284,10 @@ mod tests {
             let again = record_from(&payload, &limits).unwrap();
             prop_assert_eq!(payload_of(&again), payload);
             let elements = |record: &Record| -> Vec<_> {
-                list::read(record).unwrap().iter().map(Element::to_vec).collect()
+                let list = list::read(record).unwrap();
+                let mut texts = Vec::new();
+                list.iter().each(list.len(), |element| texts.push(element.to_vec()));
+                texts
             };
             prop_assert_eq!(elements(&again), texts);
         }
