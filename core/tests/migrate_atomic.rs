@@ -563,3 +563,107 @@ fn a_slot_that_is_on_its_way_here_is_not_sent_on() {
     session.poll();
     assert_eq!(session.take_output(), b":2\r\n");
 }
+
+/// Carries what a source has to say once, and keeps all of it.
+fn carry_and_keep(pair: &mut Pair, migration: &mut Migration, kept: &mut Vec<Vec<u8>>) {
+    let (mut out, mut answers) = (Vec::new(), Vec::new());
+    migration.poll_transmit(&mut out, 64 * 1024);
+    kept.extend(frames(&out));
+    pair.receiver.handle_frame(&out, &mut answers);
+    migration.handle_frame(&answers);
+    pair.clock.advance_ms(1);
+}
+
+/// A target that had crashed took an old frame for the beginning of an attempt whose first pieces it
+/// had acknowledged. The source never sent them again, and the slot's clients waited for ever.
+#[test]
+fn an_old_beginning_after_a_crash_of_the_target_is_another() {
+    let mut pair = Pair::new();
+    (0..50).for_each(|n| _ = ask(&pair.source, &format!("SET {{t}}{n} v")));
+    let limits = MigrationLimits { in_flight_bytes: 500, ..MigrationLimits::default() };
+    let mut migration = pair.migrate_with(&["{t}"], limits);
+    let mut kept = Vec::new();
+    (0..3).for_each(|_| carry_and_keep(&mut pair, &mut migration, &mut kept));
+    assert!(kept.len() > 2, "a piece was sent and acknowledged");
+    pair.target = engine(1, &pair.clock);
+    pair.receiver = pair.target.receiver();
+    pair.receiver.handle_frame(&kept[0], &mut Vec::new());
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert_eq!(ask(&pair.target, "DBSIZE"), ":50\r\n");
+}
+
+/// A target that had crashed after it served the slot answered old frames as if it had lost it, and
+/// the source kept what was no longer its own.
+#[test]
+fn old_frames_after_a_crash_of_who_serves_the_slot_do_no_harm() {
+    let mut pair = Pair::new();
+    ask(&pair.source, "SET {t}a 1");
+    let mut migration = pair.migrate(&["{t}"]);
+    pair.decides = false;
+    let (mut kept, mut record) = (Vec::new(), None);
+    while record.is_none() {
+        carry_and_keep(&mut pair, &mut migration, &mut kept);
+        record = std::iter::from_fn(|| migration.poll_event()).find_map(|event| match event {
+            MigrationEvent::Decide(record) => Some(record),
+            _ => None,
+        });
+    }
+    migration.handle_decision(slot("{t}"), Decision::Committed { epoch: 5 });
+    let mut out = Vec::new();
+    migration.poll_transmit(&mut out, 64 * 1024);
+    pair.receiver.handle_frame(&out, &mut Vec::new());
+    assert_eq!(ask(&pair.target, "GET {t}a"), "$1\r\n1\r\n");
+    pair.target = engine(1, &pair.clock);
+    pair.target.change_topology(|view| _ = view.assign(slot("{t}"), id(1))).unwrap();
+    ask(&pair.target, "SET {t}a 1");
+    pair.receiver = pair.target.receiver();
+    for frame in &kept {
+        let mut answers = Vec::new();
+        pair.receiver.handle_frame(frame, &mut answers);
+        migration.handle_frame(&answers);
+    }
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert_eq!(ask(&pair.source, "DBSIZE"), ":0\r\n");
+    assert_eq!(ask(&pair.target, "GET {t}a"), "$1\r\n1\r\n");
+}
+
+/// An empty slot was sent away, and came back with keys before the source had heard that it had
+/// arrived. Then it heard so, and deleted what was in the slot.
+#[test]
+fn a_slot_does_not_come_back_before_what_was_sent_is_deleted() {
+    let mut pair = Pair::new();
+    let mut away = pair.migrate(&["{t}"]);
+    pair.until(&mut away, |event| matches!(event, MigrationEvent::Decide(_)));
+    let mut out = Vec::new();
+    away.poll_transmit(&mut out, 64 * 1024);
+    let mut late = Vec::new();
+    pair.receiver.handle_frame(&out, &mut late);
+    assert_eq!(ask(&pair.target, "SET {t}a 1"), "+OK\r\n");
+    let slots = SlotSet::from_iter([slot("{t}")]);
+    let back = pair.target.migrate(Mode::Atomic, slots, id(0), MigrationLimits::default());
+    let (mut back, mut receiver) = (back.unwrap(), pair.source.receiver());
+    let mut carry_back = |times: usize| {
+        for _ in 0..times {
+            let (mut out, mut answers) = (Vec::new(), Vec::new());
+            back.poll_transmit(&mut out, 64 * 1024);
+            receiver.handle_frame(&out, &mut answers);
+            back.handle_frame(&answers);
+            while let Some(event) = back.poll_event() {
+                if let MigrationEvent::Decide(record) = event {
+                    back.handle_decision(record.slot, Decision::Committed { epoch: 9 });
+                }
+            }
+            pair.clock.advance_ms(200);
+            back.handle_timeout();
+        }
+        back.is_ended()
+    };
+    assert!(!carry_back(20), "it waits for the deletion");
+    away.handle_frame(&late);
+    while !away.is_ended() {
+        away.handle_timeout();
+    }
+    drop(away);
+    assert!(carry_back(40));
+    assert_eq!(ask(&pair.source, "GET {t}a"), "$1\r\n1\r\n");
+}

@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 
-/// What a host may want to know of slots that arrive.
+/// What a host may want to know of slots that arrive. It acts on what it is told before it sends the
+/// answers that a [`Receiver`] gave: they may say that what arrived is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportEvent {
     /// All of a slot has arrived, and the source asks for it to be durable. The host keeps what
@@ -123,7 +124,7 @@ impl Engine {
 
 impl Inner {
     fn receive(&self, frame: Frame) -> Option<Frame> {
-        let header = frame.header;
+        let mut header = frame.header;
         let slots = self.keyspace.scheme().slots();
         if frame.kind == Kind::Ack || usize::from(header.slot) >= slots {
             return None;
@@ -134,11 +135,16 @@ impl Inner {
             import.heard_us = now_us;
         }
         match frame.kind {
-            Kind::Open => self.open_import(imports, &frame, now_us),
+            Kind::Open => header = self.open_import(imports, &frame, now_us),
             Kind::Data => self.take_piece(imports, frame),
             Kind::Prepare => self.prepare_import(imports, &frame),
             Kind::Commit => self.commit_import(imports, &frame),
-            Kind::Abort => self.drop_import(imports, header, b"ERR given up by the source"),
+            Kind::Abort => {
+                let why = b"ERR given up by the source";
+                let arrived = imports.of_attempt(&header);
+                arrived.into_iter().for_each(|arrived| self.drop_import(imports, arrived, why));
+                self.drop_import(imports, header, why);
+            }
             Kind::Ack => {}
         }
         Some(imports.answer(&header))
@@ -154,10 +160,17 @@ impl Inner {
         self.arrivals.events.lock().push_back(event);
     }
 
-    fn open_import(&self, imports: &mut Imports, frame: &Frame, now_us: u64) {
+    /// Takes part in an attempt, if it may. Returns the frame's header with the arrival's number.
+    fn open_import(&self, imports: &mut Imports, frame: &Frame, now_us: u64) -> Header {
         let header = frame.header;
-        if imports.find(&header).is_some() || imports.ended(&header).is_some() {
-            return;
+        if let Some(arrived) = imports.of_attempt(&header) {
+            return arrived;
+        }
+        // What is left here of a move the other way is yet to be deleted: the source asks again.
+        let is_claimed =
+            || self.env.cluster.as_ref().is_some_and(|it| it.view().is_claimed(header.slot));
+        if imports.ended(&header).is_some() || is_claimed() {
+            return header;
         }
         let source = NodeId::parse(&frame.payload);
         let is_old = |import: &Import| {
@@ -165,17 +178,20 @@ impl Inner {
                 && (import.header.id, import.header.attempt) >= (header.id, header.attempt)
         };
         if imports.by_slot.get(&header.slot).is_some_and(is_old) {
-            return;
+            return header;
         }
         if let Err(why) = self.check_import(&header, source) {
-            return imports.end(header, Standing::Aborted(why.to_vec()));
+            imports.end(header, Standing::Aborted(why.to_vec()));
+            return header;
         }
         if let Some(before) = imports.by_slot.get(&header.slot).map(|import| import.header) {
             imports.end(before, Standing::Aborted(b"ERR another attempt followed".to_vec()));
         }
         self.clear_staging(header.slot);
         self.fence_import(header.slot, None);
+        let header = Header { arrival: self.next_migration(), ..header };
         imports.by_slot.insert(header.slot, Import::new(header, source, now_us));
+        header
     }
 
     /// Whether a slot may arrive from a node.
@@ -314,8 +330,14 @@ impl Inner {
         if imports.find(&header).filter(is_prepared).is_none() {
             // Before a crash of this node the slot was served already, if it is its own.
             let is_forgotten = imports.find(&header).is_none() && imports.ended(&header).is_none();
-            if is_forgotten && cluster.view().topology.is_mine(header.slot) {
-                imports.end(header, Standing::Committed);
+            if is_forgotten {
+                imports.end(
+                    header,
+                    match cluster.view().topology.is_mine(header.slot) {
+                        true => Standing::Committed,
+                        false => Standing::Aborted(b"ERR nothing was prepared".to_vec()),
+                    },
+                );
             }
             return;
         }

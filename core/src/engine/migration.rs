@@ -146,8 +146,9 @@ impl Engine {
 }
 
 impl Inner {
-    /// A number for a migration, greater than those before, of earlier runs too if the clock is right.
-    fn next_migration(&self) -> u64 {
+    /// A number for a migration, or for what arrives by one, greater than those before, of earlier runs
+    /// too if the clock is right.
+    pub(super) fn next_migration(&self) -> u64 {
         let least = self.clock.unix_ms() << 16;
         let next = |last: u64| Some(least.max(last + 1));
         let before = self.migrations.fetch_update(Relaxed, Relaxed, next);

@@ -299,6 +299,8 @@ pub struct MigrationRecord {
     pub target_epoch: u64,
     /// Which attempt it is.
     pub attempt: u64,
+    /// The target's number for what it has prepared.
+    pub arrival: u64,
 }
 
 /// The two nodes of a migration.

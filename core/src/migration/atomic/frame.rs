@@ -1,11 +1,13 @@
 //! What the two nodes of an atomic migration say to each other. A frame is a RESP array:
 //!
 //! ```text
-//! SLOTFRAME kind id slot source-epoch target-epoch attempt sequence payload checksum
+//! SLOTFRAME kind id slot source-epoch target-epoch attempt arrival sequence payload checksum
 //! ```
 //! The checksum is Redis's CRC64 over all words before it, each with its length. A frame that is cut,
 //! damaged or of another migration, slot, epoch or attempt is dropped by who gets it; so any frame
-//! may be lost, doubled, late or out of order.
+//! may be lost, doubled, late or out of order. The target gives each arrival a number of its own,
+//! which it never gives again, and the source's frames bear it as soon as the source knows it: a target
+//! that crashed, and then takes an old `open` for a new one, is so told from the one that was.
 
 use crate::resp::{Parsed, RequestLimits, RequestParser, Requests, encode_request};
 use crc_fast::CrcAlgorithm::Crc64Redis;
@@ -48,6 +50,15 @@ pub(crate) struct Header {
     pub(crate) source_epoch: u64,
     pub(crate) target_epoch: u64,
     pub(crate) attempt: u64,
+    /// The target's number for what arrives; zero until the source knows it.
+    pub(crate) arrival: u64,
+}
+
+impl Header {
+    /// Whether both are of the same attempt, whatever the target has made of it.
+    pub(crate) fn is_same_attempt(&self, other: &Self) -> bool {
+        Self { arrival: 0, ..*self } == Self { arrival: 0, ..*other }
+    }
 }
 
 /// A frame that arrived whole.
@@ -72,20 +83,21 @@ impl Frame {
         }
         let kind = KINDS.iter().find(|(_, name)| name == kind)?.0;
         let numbers: Vec<u64> = numbers.iter().map_while(|word| number(word)).collect();
-        let &[id, slot, source_epoch, target_epoch, attempt, sequence] = &numbers[..] else {
+        let &[id, slot, source_epoch, target_epoch, attempt, arrival, sequence] = &numbers[..]
+        else {
             return None;
         };
         let slot = u16::try_from(slot).ok()?;
-        let header = Header { id, slot, source_epoch, target_epoch, attempt };
+        let header = Header { id, slot, source_epoch, target_epoch, attempt, arrival };
         Some(Self { header, kind, sequence, payload: payload.to_vec() })
     }
 }
 
 /// Appends a frame.
 pub(crate) fn write(header: &Header, kind: Kind, sequence: u64, payload: &[u8], out: &mut Vec<u8>) {
-    let Header { id, slot, source_epoch, target_epoch, attempt } = *header;
+    let Header { id, slot, source_epoch, target_epoch, attempt, arrival } = *header;
     let name = KINDS.iter().find(|(other, _)| *other == kind).map_or(&b""[..], |(_, name)| name);
-    let numbers = [id, slot.into(), source_epoch, target_epoch, attempt, sequence];
+    let numbers = [id, slot.into(), source_epoch, target_epoch, attempt, arrival, sequence];
     let numbers = numbers.map(|number| number.to_string());
     let mut words: Vec<&[u8]> = vec![NAME, name];
     words.extend(numbers.iter().map(|number| number.as_bytes()));
@@ -196,7 +208,8 @@ mod tests {
     use super::*;
 
     fn frame() -> Frame {
-        let header = Header { id: 7, slot: 16_383, source_epoch: 3, target_epoch: 4, attempt: 2 };
+        let (id, slot, source_epoch, target_epoch, attempt, arrival) = (7, 16_383, 3, 4, 2, 5);
+        let header = Header { id, slot, source_epoch, target_epoch, attempt, arrival };
         Frame { header, kind: Kind::Data, sequence: 9, payload: b"*1\r\n$4\r\nPING\r\n".to_vec() }
     }
 

@@ -67,9 +67,15 @@ pub(crate) struct Imports {
 const ENDED_MAX: usize = 4096;
 
 impl Imports {
-    /// The attempt that a frame is of.
+    /// The arrival that a frame is of.
     pub(crate) fn find(&mut self, header: &Header) -> Option<&mut Import> {
         self.by_slot.get_mut(&header.slot).filter(|import| import.header == *header)
+    }
+
+    /// What arrives by an attempt, whatever its number.
+    pub(crate) fn of_attempt(&self, header: &Header) -> Option<Header> {
+        let import = self.by_slot.get(&header.slot)?;
+        import.header.is_same_attempt(header).then_some(import.header)
     }
 
     /// Ends an attempt, or notes that one is over of which nothing is known.
@@ -83,9 +89,11 @@ impl Imports {
         self.ended.push_back((header, standing));
     }
 
-    /// How an attempt ended.
+    /// How an arrival ended, or an attempt with a source that knows no number of one.
     pub(crate) fn ended(&self, header: &Header) -> Option<&Standing> {
-        self.ended.iter().rev().find(|(other, _)| other == header).map(|(_, standing)| standing)
+        let is_any = header.arrival == 0;
+        let is_of = |other: &Header| other == header || is_any && other.is_same_attempt(header);
+        self.ended.iter().rev().find(|(other, _)| is_of(other)).map(|(_, standing)| standing)
     }
 
     /// The answer to a frame.
@@ -105,7 +113,7 @@ mod tests {
     use super::*;
 
     fn header(attempt: u64) -> Header {
-        Header { id: 1, slot: 2, source_epoch: 3, target_epoch: 4, attempt }
+        Header { id: 1, slot: 2, source_epoch: 3, target_epoch: 4, attempt, arrival: attempt }
     }
 
     #[test]

@@ -67,8 +67,8 @@ impl Atomic {
         source: &Source<'_>,
     ) -> Self {
         let mut machine = Self::new(ends, SlotSet::new(), limits, record.id);
-        let MigrationRecord { id, slot, source_epoch, target_epoch, attempt, .. } = record;
-        let header = Header { id, slot, source_epoch, target_epoch, attempt };
+        let MigrationRecord { id, slot, source_epoch, target_epoch, attempt, arrival, .. } = record;
+        let header = Header { id, slot, source_epoch, target_epoch, attempt, arrival };
         machine.at_work.push(SlotMove::resume(header, ends, limits, source, decision));
         machine
     }
@@ -133,6 +133,7 @@ impl Atomic {
                 source_epoch: epoch(self.ends.source),
                 target_epoch: epoch(self.ends.target),
                 attempt: 1,
+                arrival: 0,
             };
             drop(view);
             self.at_work.push(SlotMove::new(header, self.ends, self.limits));

@@ -129,8 +129,9 @@ impl SlotMove {
 
     /// What the host keeps while it asks its store.
     fn record(&self) -> MigrationRecord {
-        let Header { id, slot, source_epoch, target_epoch, attempt } = self.stream.header;
-        MigrationRecord { id, slot, target: self.ends.target, source_epoch, target_epoch, attempt }
+        let Header { id, slot, source_epoch, target_epoch, attempt, arrival } = self.stream.header;
+        let target = self.ends.target;
+        MigrationRecord { id, slot, target, source_epoch, target_epoch, attempt, arrival }
     }
 
     fn open(&mut self) {
@@ -283,10 +284,17 @@ impl SlotMove {
 
     /// Takes in what the target says.
     pub(super) fn handle_frame(&mut self, source: &Source<'_>, frame: &Frame) {
-        if frame.header != self.stream.header || frame.kind != Kind::Ack || self.is_ended() {
+        if frame.kind != Kind::Ack || self.is_ended() {
             return;
         }
         let Some(standing) = Standing::parse(&frame.payload) else { return };
+        let is_opening = matches!(self.state, State::Opening);
+        if is_opening && frame.header.is_same_attempt(&self.stream.header) {
+            self.stream.header = frame.header;
+        }
+        if frame.header != self.stream.header {
+            return;
+        }
         self.stream.acknowledge(frame.sequence, source.now_us);
         self.state = match (std::mem::replace(&mut self.state, State::Ended(None)), standing) {
             (State::Opening, Standing::Receiving) => self.begin_to_copy(source),
@@ -299,7 +307,7 @@ impl SlotMove {
                 self.stream.answered();
                 State::Deleting(Deleting { keys, db: 0 })
             }
-            (State::Committing(committing), Standing::Unknown | Standing::Aborted(_)) => {
+            (State::Committing(committing), Standing::Aborted(_)) => {
                 // The target must not have forgotten what it prepared. What is here stays.
                 let text = "the target has lost a slot that is its own; it is kept here";
                 self.stream.answered();
@@ -387,7 +395,7 @@ impl SlotMove {
         if withdrawing.outcome == Outcome::Again && self.attempts < self.limits.attempts {
             self.attempts += 1;
             let header = self.stream.header;
-            self.stream = Stream::new(Header { attempt: header.attempt + 1, ..header });
+            self.stream = Stream::new(Header { attempt: header.attempt + 1, arrival: 0, ..header });
             self.open();
             return State::Opening;
         }

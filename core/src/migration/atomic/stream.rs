@@ -136,7 +136,8 @@ mod tests {
     use crate::migration::atomic::frame::{Frame, FrameReader};
 
     fn stream() -> Stream {
-        let header = Header { id: 1, slot: 2, source_epoch: 3, target_epoch: 4, attempt: 1 };
+        let (id, slot, source_epoch, target_epoch, attempt, arrival) = (1, 2, 3, 4, 1, 5);
+        let header = Header { id, slot, source_epoch, target_epoch, attempt, arrival };
         Stream::new(header)
     }
 
