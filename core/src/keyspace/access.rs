@@ -1,25 +1,16 @@
-//! The locks that a command holds, and everything it may do to keys while it holds them.
-//!
-//! Locks are taken in ascending order of shards, so that no two callers wait for each other.
+//! Everything that a command may do to keys while it holds their locks.
 
 use super::change::{Changes, Event};
 use super::effect::Recorder;
-use super::graveyard::Grave;
-use super::partition::{Expired, ExpiredCounts, Traffic};
+use super::locks::Held;
+use super::partition::Traffic;
 use super::usage::{Usage, Use};
-use super::watch::Interests;
 use super::{Key, Keyspace, NewValue, Partition, Shard};
 use crate::structs::entry::{Body, NewBody};
 use crate::structs::prefetch::prefetch;
 use crate::structs::table::{Place, SegmentedTable};
 use crate::time::Moment;
 use crate::value::{self, Object, Record};
-use parking_lot::MutexGuard;
-use smallvec::SmallVec;
-use std::sync::atomic::Ordering::Relaxed;
-
-/// How many keys a batch locks and brings near at once.
-pub(crate) const BATCH: usize = 16;
 
 /// How many expired members of a value are deleted when its key is met.
 const MEMBERS_STEP: usize = 64;
@@ -58,22 +49,6 @@ pub(crate) struct Changed<R> {
     /// Whether the value was empty then, and the key is gone.
     pub(crate) emptied: bool,
 }
-
-type Guard<'k> = MutexGuard<'k, Shard>;
-
-enum Held<'k> {
-    /// No lock. Walks take one at a time; nothing else is allowed.
-    Nothing,
-    /// This shard.
-    One(Guard<'k>),
-    /// These shards, ascending.
-    Some(SmallVec<[Guard<'k>; BATCH]>),
-    /// All shards.
-    All(Vec<Guard<'k>>),
-}
-
-const OF_ITS_SLOT: &str = "a walk holds all locks, none, or that of its slot";
-const OF_ITS_KEYS: &str = "a command locks the shards of all its keys";
 
 /// Keys under lock.
 pub(crate) struct Access<'k> {
@@ -124,52 +99,23 @@ impl<'k> Access<'k> {
     /// Locks the shards of these keys, once each.
     #[inline]
     pub(crate) fn keys(keyspace: &'k Keyspace, time: &'k Moment<'k>, keys: &mut [Key<'_>]) -> Self {
-        match keys {
-            [key] => Self::slot(keyspace, time, key.slot),
-            _ => Self::many(keyspace, time, keys),
-        }
-    }
-
-    fn many(keyspace: &'k Keyspace, time: &'k Moment<'k>, keys: &mut [Key<'_>]) -> Self {
-        let in_order = |(number, key): (usize, &Key<'_>)| {
-            (keyspace.shard_of(key.slot) as u64) << 32 | number as u64
-        };
-        let mut order: SmallVec<[u64; BATCH]> = keys.iter().enumerate().map(in_order).collect();
-        order.sort_unstable();
-        let mut guards: SmallVec<[Guard<'k>; BATCH]> = SmallVec::new();
-        let mut last = None;
-        for place in order {
-            let shard = (place >> 32) as usize;
-            if last != Some(shard) {
-                guards.push(keyspace.lock(shard));
-                last = Some(shard);
-            }
-            keys[place as u32 as usize].held = (guards.len() - 1) as u16;
-        }
-        Self::new(keyspace, time, Held::Some(guards))
+        Self::new(keyspace, time, Held::keys(keyspace, keys))
     }
 
     /// Locks the shard of a slot.
     #[inline]
     pub(crate) fn slot(keyspace: &'k Keyspace, time: &'k Moment<'k>, slot: u16) -> Self {
-        Self::new(keyspace, time, Held::One(keyspace.lock(keyspace.shard_of(slot))))
+        Self::new(keyspace, time, Held::slot(keyspace, slot))
     }
 
     /// Locks every shard.
     pub(crate) fn all(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
-        let guards = (0..keyspace.shards()).map(|shard| keyspace.lock(shard)).collect();
-        Self::new(keyspace, time, Held::All(guards))
+        Self::new(keyspace, time, Held::all(keyspace))
     }
 
     /// Whether the lock of a key is held.
     pub(crate) fn holds(&self, key: &Key<'_>) -> bool {
-        let number = self.keyspace.shard_of(key.slot);
-        match &self.held {
-            Held::Nothing => false,
-            Held::One(guard) => usize::from(guard.number) == number,
-            Held::Some(guards) => guards.iter().any(|guard| usize::from(guard.number) == number),
-            Held::All(_) => true,
-        }
+        self.held.holds(self.keyspace.shard_of(key.slot))
     }
 
     /// Lets `work` see a key, which is locked for it if nothing is.
@@ -178,7 +124,9 @@ impl<'k> Access<'k> {
         key: &mut Key<'a>,
         work: impl FnOnce(&mut Access<'k>, &Key<'a>) -> R,
     ) -> R {
-        let Held::Nothing = self.held else { return work(self, key) };
+        if !self.held.is_nothing() {
+            return work(self, key);
+        }
         let mut access = Self::keys(self.keyspace, self.time, std::slice::from_mut(key));
         let result = work(&mut access, key);
         self.absorb(&mut access);
@@ -187,7 +135,7 @@ impl<'k> Access<'k> {
 
     /// Lets `work` hold the lock of every shard. This holds them already, or none.
     pub(crate) fn with_all<R>(&mut self, work: impl FnOnce(&mut Access<'k>) -> R) -> R {
-        if let Held::All(_) = self.held {
+        if self.held.is_all() {
             return work(self);
         }
         let mut access = Self::all(self.keyspace, self.time);
@@ -198,7 +146,7 @@ impl<'k> Access<'k> {
 
     /// Lets `work` hold the lock of a slot's shard. This holds all locks, or none.
     pub(crate) fn with_slot<R>(&mut self, slot: u16, work: impl FnOnce(&mut Access<'k>) -> R) -> R {
-        if let Held::All(_) = self.held {
+        if self.held.is_all() {
             return work(self);
         }
         let mut access = Self::slot(self.keyspace, self.time, slot);
@@ -523,17 +471,9 @@ impl<'k> Access<'k> {
 
     /// Lets `work` see one shard, which is locked for it if it is not held.
     pub(super) fn with_shard<R>(&mut self, number: usize, work: impl FnOnce(&mut Shard) -> R) -> R {
-        match &mut self.held {
-            Held::All(guards) => work(&mut guards[number]),
-            Held::Nothing => self.keyspace.with_shard(number, work),
-            Held::One(guard) => {
-                assert!(usize::from(guard.number) == number, "{OF_ITS_SLOT}");
-                work(guard)
-            }
-            Held::Some(guards) => {
-                let found = guards.iter_mut().find(|guard| usize::from(guard.number) == number);
-                work(found.expect(OF_ITS_SLOT))
-            }
+        match self.held.numbered(number) {
+            Some(shard) => work(shard),
+            None => self.keyspace.with_shard(number, work),
         }
     }
 
@@ -541,12 +481,7 @@ impl<'k> Access<'k> {
     #[inline]
     pub(crate) fn note_changes(&mut self) {
         let keyspace = self.keyspace;
-        match &mut self.held {
-            Held::Nothing => {}
-            Held::One(guard) => keyspace.note_change(guard),
-            Held::Some(guards) => guards.iter_mut().for_each(|guard| keyspace.note_change(guard)),
-            Held::All(guards) => guards.iter_mut().for_each(|guard| keyspace.note_change(guard)),
-        }
+        self.held.shards().for_each(|shard| keyspace.note_change(shard));
     }
 
     /// The same for the shard of a key.
@@ -634,13 +569,7 @@ impl<'k> Access<'k> {
 
     /// The record of a key that was looked for just now.
     fn present(&self, key: &Key<'_>) -> Option<&Record> {
-        let number = self.keyspace.shard_of(key.slot);
-        let shard = match &self.held {
-            Held::One(guard) => guard,
-            Held::Some(guards) => &guards[guard_of(guards, key, number)],
-            Held::All(guards) => &guards[number],
-            Held::Nothing => unreachable!("{OF_ITS_KEYS}"),
-        };
+        let shard = self.held.shard(key, self.keyspace.shard_of(key.slot));
         let at = self.keyspace.slot_in_shard(key.slot);
         let partition = shard.database(key.db)?;
         Some(partition.record(at, partition.find(at, key)?))
@@ -648,19 +577,7 @@ impl<'k> Access<'k> {
 
     #[inline]
     pub(super) fn shard(&mut self, key: &Key<'_>) -> &mut Shard {
-        let number = self.keyspace.shard_of(key.slot);
-        match &mut self.held {
-            Held::One(guard) => {
-                assert!(usize::from(guard.number) == number, "{OF_ITS_KEYS}");
-                guard
-            }
-            Held::Some(guards) => {
-                let at = guard_of(guards, key, number);
-                &mut guards[at]
-            }
-            Held::All(guards) => &mut guards[number],
-            Held::Nothing => unreachable!("{OF_ITS_KEYS}"),
-        }
+        self.held.shard_mut(key, self.keyspace.shard_of(key.slot))
     }
 
     /// The table of a key's slot, if its database was ever written to.
@@ -692,119 +609,5 @@ impl Drop for Access<'_> {
     /// Notes what the shards take, before the locks are given up.
     fn drop(&mut self) {
         self.note_changes();
-    }
-}
-
-/// Which of some locks is that of a key, whose shard has this number.
-#[inline]
-fn guard_of(guards: &[Guard<'_>], key: &Key<'_>, number: usize) -> usize {
-    let is_it = |guard: &Guard<'_>| usize::from(guard.number) == number;
-    let at = usize::from(key.held);
-    if guards.get(at).is_some_and(is_it) {
-        return at;
-    }
-    guards.iter().position(is_it).expect(OF_ITS_KEYS)
-}
-
-impl Keyspace {
-    pub(super) fn bury(&self, object: Option<Box<Object>>) {
-        if let Some(object) = object
-            && object.is_large()
-        {
-            self.with_graveyard(|graveyard| graveyard.push(Grave::Object(object)));
-        }
-    }
-
-    /// Frees about as much as `budget` records of what waits to be freed. Returns whether
-    /// something is left.
-    pub(crate) fn free_some(&self, budget: usize) -> bool {
-        self.with_graveyard(|graveyard| graveyard.free(budget))
-    }
-
-    /// How many values and groups of tables wait to be freed.
-    pub(crate) fn waiting_to_be_freed(&self) -> usize {
-        self.graveyard.lock().len()
-    }
-
-    /// How many of them were freed so far.
-    pub(crate) fn freed(&self) -> u64 {
-        self.graveyard.lock().freed()
-    }
-
-    /// Deletes up to `budget` keys that are due. Returns how many it deleted; fewer than the
-    /// budget means that nothing is due any more. Costs nothing for shards with nothing due.
-    /// What was deleted is added to `changes` if somebody wants to know.
-    pub(crate) fn expire_due(
-        &self,
-        now_ms: u64,
-        budget: usize,
-        changes: &mut Changes,
-    ) -> ExpiredCounts {
-        let first = self.expire_from.load(Relaxed) as usize;
-        let mut done = ExpiredCounts::default();
-        for step in 0..self.shards() {
-            let number = (first + step) % self.shards();
-            if self.cells[number].due_ms.load(Relaxed) >= now_ms {
-                continue;
-            }
-            done.add(self.expire_shard(number, now_ms, budget - done.total(), changes));
-            if done.total() >= budget {
-                self.expire_from.store(number as u64, Relaxed);
-                break;
-            }
-        }
-        done
-    }
-
-    fn expire_shard(
-        &self,
-        number: usize,
-        now_ms: u64,
-        budget: usize,
-        changes: &mut Changes,
-    ) -> ExpiredCounts {
-        let mut shard = self.lock(number);
-        let mut done = ExpiredCounts::default();
-        let mut earliest = u64::MAX;
-        shard.is_changed = true;
-        let Shard { databases, interests, .. } = &mut *shard;
-        for (db, partition) in databases.iter_mut().enumerate() {
-            let budget = budget - done.total();
-            let interests = interests.as_deref();
-            done.add(self.expire_partition(partition, db, now_ms, budget, interests, changes));
-            earliest = earliest.min(partition.due().first().map_or(u64::MAX, |d| d.expire_ms()));
-        }
-        // Under the lock, so that no note of an earlier time can be lost.
-        self.cells[number].due_ms.store(earliest, Relaxed);
-        self.note_change(&mut shard);
-        done
-    }
-
-    /// Deletes up to `budget` keys and members of a partition that are due.
-    pub(super) fn expire_partition(
-        &self,
-        partition: &mut Partition,
-        db: usize,
-        now_ms: u64,
-        budget: usize,
-        interests: Option<&Interests>,
-        changes: &mut Changes,
-    ) -> ExpiredCounts {
-        let hash_of = |record: &Record| self.hash(record.key());
-        partition.expire_due(now_ms, budget, hash_of, |expired| {
-            self.note_expired(db as u16, &expired, now_ms, interests, changes);
-            match expired {
-                Expired::Key(record) | Expired::LastMember(record) => {
-                    self.bury(record.into_boxed());
-                }
-                Expired::MembersDue(..) | Expired::Members(_) => {}
-            }
-        })
-    }
-
-    /// The earliest time at which something may be due, in milliseconds since the Unix epoch.
-    pub(crate) fn next_due_ms(&self) -> Option<u64> {
-        let earliest = self.cells.iter().map(|cell| cell.due_ms.load(Relaxed)).min();
-        earliest.filter(|&ms| ms != u64::MAX)
     }
 }

@@ -13,12 +13,14 @@ mod due;
 mod effect;
 mod eviction;
 mod graveyard;
+mod locks;
 #[cfg(test)]
 mod member_tests;
 mod memory;
 mod partition;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod usage;
 mod walk;
 mod watch;
