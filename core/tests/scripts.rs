@@ -271,7 +271,6 @@ fn killed(script: &'static str) -> String {
     let thread = thread::spawn(move || said.send(eval(&mut runner.session(), script)));
     let mut session = engine.session();
     let busy = format!("-BUSY {SLOW} ");
-    // A call that comes in at the moment at which the script begins would wait for its end.
     is_slow.recv().expect("the script becomes slow");
     assert_eq!(ask(&mut session, &["GET", "k"]), busy);
     assert!(engine.get(b"k").is_err_and(|error| error.to_string() == format!("BUSY {SLOW}")));
@@ -365,4 +364,53 @@ fn a_monitor_sees_a_script_and_then_what_it_does() {
     let shown: Vec<&str> = shown.lines().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
     let first = "[0 127.0.0.1:5000] \"EVAL\" \"return redis.call('SET', 'k', 'v')\" \"0\"";
     assert_eq!(shown, [first, "[0 lua] \"SET\" \"k\" \"v\""]);
+}
+
+#[test]
+fn scripts_that_find_their_keys_by_and_by_are_one_for_everybody() {
+    const ACCOUNTS: usize = 8;
+    let engine = Engine::new(EngineOptions { shards: 4, ..EngineOptions::default() });
+    let accounts: Vec<String> = (0..ACCOUNTS).map(|number| format!("account:{number}")).collect();
+    for account in &accounts {
+        engine.set(account.as_bytes(), b"100").expect("it is stored");
+    }
+    // The second key is declared, the first is not.
+    let script = "local from = 'account:' .. ARGV[1] if redis.call('GET', from) ~= '0' then \
+                  redis.call('DECR', from) redis.call('INCR', KEYS[1]) end \
+                  if ARGV[1] == '3' then redis.call('DBSIZE') end";
+    let transfer = |seed: usize| {
+        let mut session = engine.session();
+        for round in 0..300 {
+            let (from, to) = ((seed + round * 5) % ACCOUNTS, (seed + round * 3) % ACCOUNTS);
+            let words = ["EVAL", script, "1", &accounts[to], &from.to_string()];
+            assert_eq!(ask(&mut session, &words), "$-1 ");
+        }
+    };
+    let move_back = || {
+        let mut session = engine.session();
+        for round in 0..300 {
+            let [from, to] = [&accounts[round % ACCOUNTS], &accounts[(round + 3) % ACCOUNTS]];
+            ask(&mut session, &["MULTI"]);
+            ask(&mut session, &["DECR", from]);
+            ask(&mut session, &["INCR", to]);
+            assert!(ask(&mut session, &["EXEC"]).starts_with("*2 "));
+        }
+    };
+    let add_up = || {
+        let mut session = engine.session();
+        let names = accounts.iter().map(String::as_str);
+        let words: Vec<&str> = std::iter::once("MGET").chain(names).collect();
+        for _ in 0..300 {
+            let said = ask(&mut session, &words);
+            let amounts = said.split(' ').filter(|word| !word.starts_with(['$', '*']));
+            let sum: i64 = amounts.filter_map(|word| word.parse::<i64>().ok()).sum();
+            assert_eq!(sum, 100 * ACCOUNTS as i64, "{said}");
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| transfer(0));
+        scope.spawn(|| transfer(1));
+        scope.spawn(move_back);
+        scope.spawn(add_up);
+    });
 }

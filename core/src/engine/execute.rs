@@ -6,7 +6,8 @@ use super::waiting::Deferred;
 use super::{Inner, route};
 use crate::command::tracking::follow;
 use crate::command::{
-    AuditEvent, Call, ClientState, Counter, Environment, ReplyMode, Sample, is_shown_first, table,
+    AuditEvent, BUSY, Call, ClientState, Counter, Environment, ReplyMode, Sample, is_shown_first,
+    table,
 };
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key, Traffic};
@@ -47,7 +48,7 @@ impl Inner {
             let mut keys: SmallVec<[Key<'_>; BATCH]> = SmallVec::new();
             let names = self.env.names(client);
             let is_plain =
-                client.is_plain() && !self.env.pause.is_set() && self.env.scripting.is_idle();
+                client.is_plain() && !self.env.pause.is_set() && !self.env.scripting.is_slow();
             let batch_len = if is_plain { BATCH } else { 0 };
             for words in rest.iter().take(batch_len) {
                 let Ok(spec) = names.lookup(words) else { break };
@@ -65,7 +66,11 @@ impl Inner {
                 // Each by itself is refused or not.
                 keys.clear();
             }
-            if keys.is_empty() {
+            let access = match &mut keys[..] {
+                [] => None,
+                keys => Access::keys_unless(&self.keyspace, &time, keys, &|| self.is_busy()),
+            };
+            let Some(mut access) = access else {
                 if client.may_wait
                     && self.env.pause.is_set()
                     && self.is_held_back(client, rest[0], &time)
@@ -83,8 +88,7 @@ impl Inner {
                     break;
                 }
                 continue;
-            }
-            let mut access = Access::keys(&self.keyspace, &time, &mut keys);
+            };
             access.no_touch = client.no_touch;
             access.actor = client.id;
             client.out_of_memory = false;
@@ -187,17 +191,14 @@ impl Inner {
                 &mut many
             }
         };
-        let _turn = (spec.flags & flag::RUNS_SCRIPTS != 0).then(|| self.env.scripting.take_turn());
-        let touches_everything = spec.flags & flag::WRITE != 0 && self.keyspace.is_listened_to();
-        let mut access = if keys.is_empty() && touches_everything {
-            // What it does is heard of in its order among what others do.
-            Access::all(&self.keyspace, time)
-        } else if spec.reads_keys_by_value(words) {
-            Access::all(&self.keyspace, time)
-        } else if keys.is_empty() {
-            Access::nothing(&self.keyspace, time)
-        } else {
-            Access::keys(&self.keyspace, time, keys)
+        let runs_script = spec.flags & flag::RUNS_SCRIPTS != 0;
+        let turn = runs_script.then(|| self.env.scripting.take_turn()).transpose();
+        let _turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => return self.refuse(client, words, error, out, time),
+        };
+        let Some(mut access) = self.lock_for(spec, words, keys, time) else {
+            return self.refuse(client, words, BUSY, out, time);
         };
         access.no_touch = client.no_touch;
         access.actor = client.id;
@@ -213,6 +214,35 @@ impl Inner {
             self.end_round(round, client, out, time);
         }
         self.settle(access, 1, time, VecDeque::new());
+    }
+
+    /// The locks that a command needs; none if it finds the engine busy. A script takes those of keys
+    /// that it does not declare when it comes to them.
+    fn lock_for<'k>(
+        &'k self,
+        spec: &Spec,
+        words: Words<'_>,
+        keys: &mut [Key<'_>],
+        time: &'k Moment<'k>,
+    ) -> Option<Access<'k>> {
+        let gives_up = &|| self.is_busy();
+        let touches_everything = spec.flags & flag::WRITE != 0 && self.keyspace.is_listened_to();
+        let runs_script = spec.flags & flag::RUNS_SCRIPTS != 0;
+        if keys.is_empty() && touches_everything {
+            // What it does is heard of in its order among what others do.
+            Access::all_unless(&self.keyspace, time, gives_up)
+        } else if spec.reads_keys_by_value(words) && !runs_script {
+            Access::all_unless(&self.keyspace, time, gives_up)
+        } else if keys.is_empty() {
+            Some(Access::nothing(&self.keyspace, time))
+        } else {
+            Access::keys_unless(&self.keyspace, time, keys, gives_up)
+        }
+    }
+
+    /// Whether who waits for locks gives up, since the script that has them is slow.
+    pub(super) fn is_busy(&self) -> bool {
+        self.env.scripting.is_slow()
     }
 
     /// The keys of a request, in the order of its words.
@@ -263,8 +293,9 @@ impl Inner {
         Ok(spec)
     }
 
-    /// Lets a command pass once no script runs. While one is slow only those pass that Redis lets,
-    /// and that want no lock: the script holds all of them.
+    /// Lets a command pass that may come while a script runs. While one is slow only those pass that
+    /// Redis lets, and that want no lock. A command on no keys may look at all shards, and waits for
+    /// the end here rather than there, where it could not give up.
     #[inline]
     fn pass_script(
         &self,
@@ -272,9 +303,15 @@ impl Inner {
         spec: &'static Spec,
         words: Words<'_>,
     ) -> Result<&'static Spec, Error> {
-        let wants_locks = || client.watch.is_some() || !spec.key_places(words).is_empty();
-        if !self.env.scripting.is_idle() && (spec.flags & flag::ALLOW_BUSY == 0 || wants_locks()) {
-            self.env.scripting.pass()?;
+        let scripting = &self.env.scripting;
+        if scripting.is_idle() {
+            return Ok(spec);
+        }
+        let has_keys = client.watch.is_some() || !spec.key_places(words).is_empty();
+        if has_keys || spec.flags & flag::RUNS_SCRIPTS != 0 && spec.flags & flag::ALLOW_BUSY == 0 {
+            scripting.pass()?;
+        } else if spec.flags & flag::ALLOW_BUSY == 0 {
+            scripting.pass_last()?;
         }
         Ok(spec)
     }

@@ -6,7 +6,7 @@ use super::execute::{Words, act, announce};
 use super::timing::Outcome;
 use super::{Inner, route};
 use crate::command::table::{Spec, flag};
-use crate::command::{Call, ClientState, Transaction};
+use crate::command::{BUSY, Call, ClientState, Transaction};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
 use crate::resp::ReplySink;
@@ -87,7 +87,9 @@ impl Inner {
         }
         let mut keys = self.locate_all(client.db, spec, words);
         if self.env.cluster.is_some() && !keys.is_empty() {
-            let mut access = Access::keys(&self.keyspace, time, &mut keys);
+            let keys_of = &mut keys[..];
+            let access = Access::keys_unless(&self.keyspace, time, keys_of, &|| self.is_busy());
+            let mut access = access.ok_or(BUSY)?;
             match route::check(&self.env, spec, client, asking, &keys, &mut access) {
                 // EXEC will wait.
                 Err(error) if route::is_fenced(&error) => {}
@@ -119,8 +121,19 @@ impl Inner {
         if let Some(watch) = &watch {
             plan.keys.extend(watch.keys().map(|(db, name)| self.keyspace.locate(db, name)));
         }
-        let _turn = plan.runs_scripts.then(|| self.env.scripting.take_turn());
-        let mut access = plan.lock(self, time);
+        let turn = plan.runs_scripts.then(|| self.env.scripting.take_turn()).transpose();
+        let locked = turn.and_then(|turn| Ok((turn, plan.lock(self, time).ok_or(BUSY)?)));
+        let (_turn, mut access) = match locked {
+            Ok(locked) => locked,
+            Err(error) => {
+                drop(plan);
+                drop(words);
+                client.resume_transaction(transaction, watch, asking);
+                let error = self.break_transaction(client, exec_words, error, time);
+                self.answer_error(&error, out);
+                return Outcome::NotRun;
+            }
+        };
         access.no_touch = client.no_touch;
         access.actor = client.id;
         let (keys, watched) = plan.keys.split_at_mut(own_keys);
@@ -260,14 +273,16 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    fn lock<'k>(&mut self, inner: &'k Inner, time: &'k Moment<'k>) -> Access<'k> {
-        match (self.is_everything, &self.keys[..]) {
-            (true, _) => Access::all(&inner.keyspace, time),
-            (false, []) => Access::nothing(&inner.keyspace, time),
-            (false, _) => {
-                let mut access = Access::keys(&inner.keyspace, time, &mut self.keys);
-                access.prefetch(&self.keys);
-                access
+    /// The locks; none if the engine is busy.
+    fn lock<'k>(&mut self, inner: &'k Inner, time: &'k Moment<'k>) -> Option<Access<'k>> {
+        let gives_up = &|| inner.is_busy();
+        match (self.is_everything, &mut self.keys[..]) {
+            (true, _) => Access::all_unless(&inner.keyspace, time, gives_up),
+            (false, []) => Some(Access::nothing(&inner.keyspace, time)),
+            (false, keys) => {
+                let mut access = Access::keys_unless(&inner.keyspace, time, keys, gives_up)?;
+                access.prefetch(keys);
+                Some(access)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::change::{Changes, Event};
 use super::effect::Recorder;
-use super::locks::Held;
+use super::locks::{GivesUp, Held};
 use super::partition::Traffic;
 use super::usage::{Usage, Use};
 use super::{Key, Keyspace, NewValue, Partition, Shard};
@@ -49,6 +49,8 @@ pub(crate) struct Changed<R> {
     /// Whether the value was empty then, and the key is gone.
     pub(crate) emptied: bool,
 }
+
+const PATIENT: &str = "this caller does not give up";
 
 /// Keys under lock.
 pub(crate) struct Access<'k> {
@@ -99,7 +101,18 @@ impl<'k> Access<'k> {
     /// Locks the shards of these keys, once each.
     #[inline]
     pub(crate) fn keys(keyspace: &'k Keyspace, time: &'k Moment<'k>, keys: &mut [Key<'_>]) -> Self {
-        Self::new(keyspace, time, Held::keys(keyspace, keys))
+        Self::keys_unless(keyspace, time, keys, &|| false).expect(PATIENT)
+    }
+
+    /// As [`Access::keys`]; none if the caller gives up before it has all locks.
+    #[inline]
+    pub(crate) fn keys_unless(
+        keyspace: &'k Keyspace,
+        time: &'k Moment<'k>,
+        keys: &mut [Key<'_>],
+        gives_up: GivesUp<'_>,
+    ) -> Option<Self> {
+        Some(Self::new(keyspace, time, Held::keys(keyspace, keys, gives_up)?))
     }
 
     /// Locks the shard of a slot.
@@ -110,7 +123,45 @@ impl<'k> Access<'k> {
 
     /// Locks every shard.
     pub(crate) fn all(keyspace: &'k Keyspace, time: &'k Moment<'k>) -> Self {
-        Self::new(keyspace, time, Held::all(keyspace))
+        Self::all_unless(keyspace, time, &|| false).expect(PATIENT)
+    }
+
+    /// As [`Access::all`]; none if the caller gives up before it has all locks.
+    pub(crate) fn all_unless(
+        keyspace: &'k Keyspace,
+        time: &'k Moment<'k>,
+        gives_up: GivesUp<'_>,
+    ) -> Option<Self> {
+        Some(Self::new(keyspace, time, Held::all(keyspace, gives_up)?))
+    }
+
+    /// Locks the shards of these keys too, as far as they are not. Only one caller at a time may do
+    /// so that holds locks: the script that runs, for the command that it gives.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn claim(&mut self, keys: &[Key<'_>]) {
+        for key in keys {
+            if !self.holds(key) {
+                self.held.claim(self.keyspace, self.keyspace.shard_of(key.slot));
+                self.look_around();
+            }
+        }
+    }
+
+    /// The same for every shard.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn claim_all(&mut self) {
+        if !self.held.is_all() {
+            self.held.claim_all(self.keyspace);
+            self.look_around();
+        }
+    }
+
+    /// Heeds who wants to know of what the locks guard that were taken just now.
+    #[cfg(feature = "scripts")]
+    fn look_around(&mut self) {
+        self.recorder.look_around();
+        self.events = self.keyspace.heard_events();
+        self.look_for_interests();
     }
 
     /// Whether the lock of a key is held.

@@ -214,6 +214,15 @@ impl<'k> Recorder<'k> {
         }
     }
 
+    /// Heeds who began to listen since, within one command that has begun.
+    #[cfg(feature = "scripts")]
+    pub(super) fn look_around(&mut self) {
+        if !self.is_on && self.journal.is_on() {
+            self.is_on = true;
+            self.begin_group();
+        }
+    }
+
     fn begin_group(&mut self) {
         if self.depth == 0 {
             self.group_start = self.pending.len();

@@ -119,6 +119,8 @@ pub(crate) struct Keyspace {
     journal: Journal,
     /// Whether all changes to keys are noted.
     tracked: AtomicBool,
+    /// Whether somebody who holds locks waits for another out of order.
+    is_claimed: AtomicBool,
 }
 
 /// The bits of a hash that are the key's own where the others are its tag's. More bits for the tag
@@ -161,6 +163,7 @@ impl Keyspace {
             interests: AtomicUsize::new(0),
             journal: Journal::new(slots),
             tracked: AtomicBool::new(false),
+            is_claimed: AtomicBool::new(false),
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const DATABASES: usize = 3;
 const START_MS: u64 = 1_000_000;
 
-fn keyspace(shards: usize, scheme: SlotScheme) -> Keyspace {
+pub(super) fn keyspace(shards: usize, scheme: SlotScheme) -> Keyspace {
     Keyspace::new(Layout { scheme, shards, databases: DATABASES, seed: 1 })
 }
 

@@ -130,7 +130,7 @@ mod phase {
 /// How long who waits for a script to end sleeps before it looks whether the script is slow.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-const BUSY: Error = Error::fixed(
+pub(crate) const BUSY: Error = Error::fixed(
     ErrorKind::Busy,
     "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
 );
@@ -187,12 +187,21 @@ impl Drop for Turn<'_> {
 impl Scripting {
     /// Waits until no other thread runs a script. To be called before any shard is locked: a script
     /// may want all of them.
-    pub(crate) fn take_turn(&self) -> Turn<'_> {
-        let guard = self.turn.lock();
+    ///
+    /// # Errors
+    /// `BUSY` if the script that runs is slow.
+    pub(crate) fn take_turn(&self) -> Result<Turn<'_>, Error> {
+        let guard = loop {
+            match self.turn.try_lock_for(LOOK_EVERY) {
+                Some(guard) => break guard,
+                None if self.is_slow() => return Err(BUSY),
+                None => {}
+            }
+        };
         self.killed.store(false, Relaxed);
         self.wrote.store(false, Relaxed);
         self.phase.store(phase::RUNNING, Relaxed);
-        Turn { scripting: self, _guard: guard }
+        Ok(Turn { scripting: self, _guard: guard })
     }
 
     /// Whether no script runs.
@@ -201,12 +210,27 @@ impl Scripting {
         self.phase.load(Relaxed) == phase::IDLE
     }
 
-    /// Lets a command pass that would lock shards, once no script runs.
+    /// Whether a script runs for so long that others are told.
+    #[inline]
+    pub(crate) fn is_slow(&self) -> bool {
+        self.phase.load(Relaxed) == phase::SLOW
+    }
+
+    /// Lets a command pass that locks the shards of its keys, and waits for no others.
     ///
     /// # Errors
     /// `BUSY` if the script that runs is slow.
     #[inline]
     pub(crate) fn pass(&self) -> Result<(), Error> {
+        if self.is_slow() { Err(BUSY) } else { Ok(()) }
+    }
+
+    /// Lets a command pass that looks at shards one by one, once no script runs.
+    ///
+    /// # Errors
+    /// `BUSY` if the script that runs is slow.
+    #[inline]
+    pub(crate) fn pass_last(&self) -> Result<(), Error> {
         if self.is_idle() { Ok(()) } else { self.wait_for_end() }
     }
 

@@ -1,5 +1,5 @@
-//! Scripts and functions: Lua 5.1 in Redis's sandbox. A script runs under the locks of all shards, and what its
-//! commands did is settled when it ends, as with EXEC.
+//! Scripts and functions: Lua 5.1 in Redis's sandbox. A script runs under the locks of the keys that
+//! it looks at, and what its commands did is settled when it ends, as with EXEC.
 //!
 //! | file | what is there |
 //! |---|---|

@@ -182,6 +182,7 @@ impl Running<'_, '_> {
         let db = self.client.db;
         let located: SmallVec<[Key<'_>; 4]> =
             places.iter().map(|&place| keyspace.locate(db, words[place])).collect();
+        self.claim(spec, words, &located);
         self.route(spec, &located)?;
         self.commands += 1;
         if spec.flags & flag::WRITE != 0 {
@@ -205,6 +206,15 @@ impl Running<'_, '_> {
             execute::announce(self.env, self.keys);
         }
         Ok(())
+    }
+
+    /// Locks what a command needs and the script has not declared.
+    fn claim(&mut self, spec: &Spec, words: &[&[u8]], located: &[Key<'_>]) {
+        if spec.reads_keys_by_value(words) || located.is_empty() && !spec.leaves_keys_alone() {
+            self.keys.claim_all();
+        } else {
+            self.keys.claim(located);
+        }
     }
 
     /// The command, if a script may give it.
