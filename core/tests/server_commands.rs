@@ -305,6 +305,59 @@ fn active_expiry_can_be_turned_off() {
 }
 
 #[test]
+fn a_reload_changes_nothing_that_can_be_seen() {
+    let engine = engine(&[("enable-debug-command", "yes")]);
+    let mut session = engine.session();
+    let long = "v".repeat(100);
+    for key in ["small", "large"] {
+        let members = if key == "small" { 3 } else { 700 };
+        say(&mut session, &format!("SET {key}:string {long} PX 1000000"));
+        for number in 0..members {
+            say(&mut session, &format!("RPUSH {key}:list {number} {long}"));
+            say(&mut session, &format!("SADD {key}:set {number}"));
+            say(&mut session, &format!("SADD {key}:texts m{number}"));
+            say(&mut session, &format!("ZADD {key}:zset 0.{number} m{number}"));
+            say(&mut session, &format!("HSET {key}:hash f{number} {number}"));
+            say(&mut session, &format!("XADD {key}:stream 5-{} f {number}", number + 1));
+        }
+        say(&mut session, &format!("HPEXPIRE {key}:hash 1000000 FIELDS 1 f1"));
+        say(&mut session, &format!("XGROUP CREATE {key}:stream g 0"));
+        say(&mut session, &format!("XREADGROUP GROUP g c COUNT 2 STREAMS {key}:stream >"));
+    }
+    say(&mut session, "SELECT 3");
+    say(&mut session, "SET elsewhere 12");
+    say(&mut session, "SELECT 0");
+    let seen = |session: &mut Session| {
+        let mut seen = vec![say(session, "DEBUG DIGEST"), say(session, "DBSIZE")];
+        for key in ["small", "large"] {
+            for kind in ["string", "list", "set", "texts", "zset", "hash", "stream"] {
+                for question in ["PEXPIRETIME", "OBJECT ENCODING", "OBJECT IDLETIME"] {
+                    seen.push(say(session, &format!("{question} {key}:{kind}")));
+                }
+            }
+            seen.push(say(session, &format!("HPEXPIRETIME {key}:hash FIELDS 2 f0 f1")));
+            seen.push(say(session, &format!("XINFO STREAM {key}:stream FULL")));
+        }
+        seen
+    };
+    let before = seen(&mut session);
+    for reload in ["DEBUG RELOAD", "DEBUG RELOAD MERGE NOFLUSH"] {
+        assert_eq!(say(&mut session, reload), "+OK\r\n");
+        assert_eq!(seen(&mut session), before);
+    }
+    check(
+        &mut session,
+        &[
+            ("DEBUG RELOAD NOSAVE", "-ERR an embedded engine has no file to load"),
+            (
+                "DEBUG RELOAD x",
+                "-ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn lolwut_draws_and_ends_with_the_version() {
     let mut session = engine(&[]).session();
     let error = say(&mut session, "LOLWUT VERSION x");

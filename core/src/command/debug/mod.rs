@@ -1,10 +1,12 @@
 //! DEBUG: the subcommands that tests of clients use. What would stop or crash the program is not
 //! here.
 
-use super::call::Call;
-use super::glob;
-use super::table::{Command, Group, flag};
-use super::wait::{InVain, Timeout, Wait};
+mod reload;
+
+use crate::command::call::Call;
+use crate::command::glob;
+use crate::command::table::{Command, Group, flag};
+use crate::command::wait::{InVain, Timeout, Wait};
 use crate::config::{Allowed, parse_memory};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Cursor, Expiry, Usage};
@@ -20,7 +22,7 @@ use sha1_smol::Sha1;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// One command to the table, as in Redis: its subcommands are its own affair.
-pub(super) const DEBUG: Command = Command {
+pub(in crate::command) const DEBUG: Command = Command {
     name: "debug",
     summary: "A container for debugging commands.",
     complexity: "Depends on subcommand.",
@@ -64,6 +66,10 @@ const HELP: &[&str] = &[
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Sets the threshold for elements to be inserted as plain vs packed nodes",
     "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
+    "RELOAD [option ...]",
+    "    Serialize every value and read it back in place, as saving and loading would.",
+    "    Options: MERGE and NOFLUSH change nothing; NOSAVE is refused, since there is no",
+    "    file to load.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
@@ -85,7 +91,7 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     let arguments = &call.words[2..];
     match (call.words[1].to_ascii_lowercase().as_slice(), arguments) {
-        (b"help", []) => super::table::write_help(call.out, "debug", HELP),
+        (b"help", []) => crate::command::table::write_help(call.out, "debug", HELP),
         (b"change-repl-id", []) => {
             call.env.change_replication_id();
             call.out.ok();
@@ -101,6 +107,7 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
             call.out.ok();
         }
         (b"quicklist-packed-threshold", [size]) => set_packed_threshold(call, size)?,
+        (b"reload", options) => reload::reload(call, options)?,
         (b"sleep", [seconds]) => sleep(call, seconds),
         (b"stringmatch-len", [pattern, text]) => {
             call.out.integer(i64::from(glob::matches(pattern, text)));
