@@ -99,4 +99,17 @@ static inline keyslot_reply *keyslot_session_command(const keyslot_session *sess
     return reply;
 }
 
+/* Adds a command to a pipeline. `error` may be null. */
+static inline keyslot_status keyslot_pipeline_add(const keyslot_pipeline *pipeline,
+                                                  keyslot_error *error, const char *format, ...)
+{
+    keyslot_argument arguments[KEYSLOT_ARGUMENTS_MAX];
+    size_t count;
+    va_list list;
+    va_start(list, format);
+    count = keyslot_arguments_collect(format, list, arguments);
+    va_end(list);
+    return keyslot_pipeline_add_format(pipeline, format, arguments, count, error);
+}
+
 #endif /* KEYSLOT_H */

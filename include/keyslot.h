@@ -16,9 +16,10 @@
  * - Keys, values and words are any bytes, given by pointer and length. They are copied if they are
  *   kept: what a caller passes needs to live no longer than the call.
  * - What a function gives to own has one function to free it: keyslot_engine_free,
- *   keyslot_session_free, keyslot_clock_free, keyslot_reply_free, keyslot_bytes_free. Nothing that
- *   keyslot allocated goes to free(), and all of them ignore null.
- * - Threads: any number of threads may use an engine or a clock at once. A session serves one
+ *   keyslot_session_free, keyslot_pipeline_free, keyslot_link_free, keyslot_clock_free,
+ *   keyslot_reply_free, keyslot_bytes_free. Nothing that keyslot allocated goes to free(), and all of
+ *   them ignore null.
+ * - Threads: any number of threads may use an engine, a clock or a pipeline at once. A session or a link serves one
  *   call at a time, from any thread; a second one at the same time answers KEYSLOT_IN_USE. A reply
  *   does not change and may be read from any thread. No handle may be freed while another thread
  *   uses it.
@@ -295,9 +296,31 @@ typedef enum keyslot_slot_scheme {
 typedef struct keyslot_engine keyslot_engine;
 
 /**
+ * A conversation with another node, which a command asked for. The host opens a connection over TCP
+ * to `keyslot_link_host` and `keyslot_link_port`. Then, until `keyslot_link_is_closing`:
+ * - it calls `keyslot_link_handle_connected` once,
+ * - it sends what `keyslot_link_output` gives and says so by `keyslot_link_consume`,
+ * - it gives what arrives to `keyslot_link_feed`,
+ * - it calls `keyslot_link_poll` when `keyslot_link_descriptor` is readable,
+ * - it calls `keyslot_link_handle_timeout` after `keyslot_link_time_left_us`,
+ * - it frees the link when the connection could not be made, or has ended: the command that waits
+ *   hears of it then.
+ *
+ * A link that has done its work rests for a while, for the next command. One thread at a time may
+ * call it; a call that meets another one in progress answers `KEYSLOT_IN_USE`.
+ */
+typedef struct keyslot_link keyslot_link;
+
+/**
  * A clock that stands still until it is moved, for tests and replays. Any thread may move it.
  */
 typedef struct keyslot_clock keyslot_clock;
+
+/**
+ * Commands that wait to be carried out together, by `keyslot_session_run_pipeline` or
+ * `keyslot_session_run_transaction`. Any thread may call it; one waits for another.
+ */
+typedef struct keyslot_pipeline keyslot_pipeline;
 
 /**
  * One conversation with an engine, with its own database, protocol version and name. One thread
@@ -644,6 +667,183 @@ const char *keyslot_version(void);
 enum keyslot_argument_kind keyslot_format_next(const char **format);
 
 /**
+ * Puts into `descriptor` one that `poll` or `epoll` find readable while commands wait for a link;
+ * then call `keyslot_engine_poll_link` until there is none. It is the engine's: do not read from it
+ * and do not close it. By asking for it a host promises to open links; without it such commands
+ * answer `IOERR`. A bad argument where the system has no such descriptors.
+ */
+enum keyslot_status keyslot_engine_link_descriptor(const struct keyslot_engine *engine,
+                                                   int *descriptor,
+                                                   struct keyslot_error *error);
+
+/**
+ * Takes the promise to open links back: commands that wait for one fail, and later ones answer
+ * `IOERR`, until the descriptor is asked for again. A host frees the links that it has first.
+ */
+enum keyslot_status keyslot_engine_decline_links(const struct keyslot_engine *engine,
+                                                 struct keyslot_error *error);
+
+/**
+ * Puts into `link` the next one that is to be opened, or null if there is none. Free it with
+ * `keyslot_link_free`.
+ */
+enum keyslot_status keyslot_engine_poll_link(const struct keyslot_engine *engine,
+                                             struct keyslot_link **link,
+                                             struct keyslot_error *error);
+
+/**
+ * Ends and frees a link that no thread is in. Null is ignored.
+ */
+void keyslot_link_free(struct keyslot_link *link);
+
+/**
+ * The host to connect to, a name or an address that ends at its NUL and lives as long as the link;
+ * null for null.
+ */
+const char *keyslot_link_host(const struct keyslot_link *link);
+
+/**
+ * The port to connect to; 0 for null.
+ */
+uint16_t keyslot_link_port(const struct keyslot_link *link);
+
+/**
+ * Puts into `descriptor` one that is readable when a command has something for a link that rests;
+ * then call `keyslot_link_poll`. It stays the link's: do not read from it and do not close it.
+ */
+enum keyslot_status keyslot_link_descriptor(const struct keyslot_link *link,
+                                            int *descriptor,
+                                            struct keyslot_error *error);
+
+/**
+ * Takes note that the connection is there.
+ */
+enum keyslot_status keyslot_link_handle_connected(const struct keyslot_link *link,
+                                                  struct keyslot_error *error);
+
+/**
+ * Puts into `data` and `len` what is to be sent. The bytes are the link's; they stay until the next
+ * call for it.
+ */
+enum keyslot_status keyslot_link_output(const struct keyslot_link *link,
+                                        const char **data,
+                                        size_t *len,
+                                        struct keyslot_error *error);
+
+/**
+ * Forgets the first `len` bytes of the output, which have been sent. More than there are is a bad
+ * argument, and forgets nothing.
+ */
+enum keyslot_status keyslot_link_consume(const struct keyslot_link *link,
+                                         size_t len,
+                                         struct keyslot_error *error);
+
+/**
+ * Takes bytes that arrived, in pieces of any size.
+ */
+enum keyslot_status keyslot_link_feed(const struct keyslot_link *link,
+                                      const void *data,
+                                      size_t len,
+                                      struct keyslot_error *error);
+
+/**
+ * Takes up what a command has left for a link that rests.
+ */
+enum keyslot_status keyslot_link_poll(const struct keyslot_link *link, struct keyslot_error *error);
+
+/**
+ * For how many microseconds a host may sleep before it calls `keyslot_link_handle_timeout`; -1 for
+ * as long as it likes, for null, and for a link that cannot be called.
+ */
+int64_t keyslot_link_time_left_us(const struct keyslot_link *link);
+
+/**
+ * Gives the other side up if it was silent for too long, or ends the link's rest. Calling it early
+ * does nothing.
+ */
+enum keyslot_status keyslot_link_handle_timeout(const struct keyslot_link *link,
+                                                struct keyslot_error *error);
+
+/**
+ * Whether the host shall end the connection. True too for null and for a link that cannot be called.
+ */
+bool keyslot_link_is_closing(const struct keyslot_link *link);
+
+/**
+ * Makes an empty pipeline. Free it with `keyslot_pipeline_free`.
+ */
+struct keyslot_pipeline *keyslot_pipeline_new(void);
+
+/**
+ * Frees a pipeline that no thread uses. Null is ignored.
+ */
+void keyslot_pipeline_free(struct keyslot_pipeline *pipeline);
+
+/**
+ * Adds a command, whose words are given as to `keyslot_session_command_argv` and copied.
+ */
+enum keyslot_status keyslot_pipeline_add_argv(const struct keyslot_pipeline *pipeline,
+                                              size_t argc,
+                                              const char *const *argv,
+                                              const size_t *argvlen,
+                                              struct keyslot_error *error);
+
+/**
+ * Adds the command that a format and its arguments make. Programs call `keyslot_pipeline_add`.
+ */
+enum keyslot_status keyslot_pipeline_add_format(const struct keyslot_pipeline *pipeline,
+                                                const char *format,
+                                                const struct keyslot_argument *arguments,
+                                                size_t count,
+                                                struct keyslot_error *error);
+
+/**
+ * How many commands a pipeline holds; 0 for null.
+ */
+size_t keyslot_pipeline_len(const struct keyslot_pipeline *pipeline);
+
+/**
+ * Forgets all commands of a pipeline, and keeps its memory for others.
+ */
+enum keyslot_status keyslot_pipeline_clear(const struct keyslot_pipeline *pipeline,
+                                           struct keyslot_error *error);
+
+/**
+ * Carries out the commands of a pipeline in a session, one after the other, and returns an array of
+ * their replies, as `keyslot_session_command_argv` would have returned each. Commands of others may
+ * come in between. Replies are missing at the end if a command ended the session. The pipeline keeps
+ * its commands.
+ */
+struct keyslot_reply *keyslot_session_run_pipeline(const struct keyslot_session *session,
+                                                   const struct keyslot_pipeline *pipeline);
+
+/**
+ * Carries out the commands of a pipeline in a session as a transaction, MULTI and EXEC included: no
+ * other caller sees a part of it, and none comes between. Returns an array of their replies; a nil
+ * if a key that the session watches has changed; or an error if a command was refused when it was
+ * queued, and puts its number, counted from 0, into `refused` unless that is null, else -1. Nothing
+ * was done in the last two cases. No key is watched any longer. The pipeline keeps its commands.
+ */
+struct keyslot_reply *keyslot_session_run_transaction(const struct keyslot_session *session,
+                                                      const struct keyslot_pipeline *pipeline,
+                                                      int64_t *refused);
+
+/**
+ * Lets a session watch a key until its next transaction, which is not carried out if the key changes
+ * by then. May be called for several keys. `KEYSLOT_MOVED` and its like in a cluster.
+ */
+enum keyslot_status keyslot_session_watch(const struct keyslot_session *session,
+                                          const void *key,
+                                          size_t key_len,
+                                          struct keyslot_error *error);
+
+/**
+ * Lets a session watch no key any longer.
+ */
+enum keyslot_status keyslot_session_unwatch(const struct keyslot_session *session,
+                                            struct keyslot_error *error);
+
+/**
  * Frees a reply with all of its parts. Give it what a command call returned, never a part of it.
  * Null is ignored.
  */
@@ -953,6 +1153,19 @@ static inline keyslot_reply *keyslot_session_command(const keyslot_session *sess
     reply = keyslot_session_vcommand(session, format, list);
     va_end(list);
     return reply;
+}
+
+/* Adds a command to a pipeline. `error` may be null. */
+static inline keyslot_status keyslot_pipeline_add(const keyslot_pipeline *pipeline,
+                                                  keyslot_error *error, const char *format, ...)
+{
+    keyslot_argument arguments[KEYSLOT_ARGUMENTS_MAX];
+    size_t count;
+    va_list list;
+    va_start(list, format);
+    count = keyslot_arguments_collect(format, list, arguments);
+    va_end(list);
+    return keyslot_pipeline_add_format(pipeline, format, arguments, count, error);
 }
 
 #endif /* KEYSLOT_H */

@@ -249,11 +249,10 @@ inline void free_clock(void *data) noexcept
     delete static_cast<clock_function *>(data);
 }
 
-/// Carries out a command given as any mix of texts and integers.
-template <typename Handle, typename... Words>
-reply command(keyslot_reply *(*call)(const Handle *, std::size_t, const char *const *,
-                                     const std::size_t *),
-              const Handle *handle, const Words &...words)
+/// Calls `give` with a command given as any mix of texts and integers: how many words, where they
+/// are and how long.
+template <typename Give, typename... Words>
+auto with_words(Give give, const Words &...words)
 {
     const std::array<std::string, sizeof...(Words)> texts{text_of(words)...};
     std::array<const char *, sizeof...(Words)> starts{};
@@ -262,14 +261,12 @@ reply command(keyslot_reply *(*call)(const Handle *, std::size_t, const char *co
         starts[place] = texts[place].data();
         lengths[place] = texts[place].size();
     }
-    return reply(call(handle, texts.size(), starts.data(), lengths.data()));
+    return give(texts.size(), starts.data(), lengths.data());
 }
 
-/// Carries out a command given as a range of texts.
-template <typename Handle, typename Range>
-reply command_range(keyslot_reply *(*call)(const Handle *, std::size_t, const char *const *,
-                                           const std::size_t *),
-                    const Handle *handle, const Range &words)
+/// The same with a command given as a range of texts.
+template <typename Give, typename Range>
+auto with_range(Give give, const Range &words)
 {
     std::vector<const char *> starts;
     std::vector<std::size_t> lengths;
@@ -278,10 +275,115 @@ reply command_range(keyslot_reply *(*call)(const Handle *, std::size_t, const ch
         starts.push_back(word.empty() ? "" : word.data());
         lengths.push_back(word.size());
     }
-    return reply(call(handle, starts.size(), starts.data(), lengths.data()));
+    return give(starts.size(), starts.data(), lengths.data());
+}
+
+/// What carries out a command of `handle` by a function of keyslot.h.
+template <typename Handle>
+auto caller(keyslot_reply *(*call)(const Handle *, std::size_t, const char *const *,
+                                   const std::size_t *),
+            const Handle *handle)
+{
+    return [=](std::size_t count, const char *const *starts, const std::size_t *lengths) {
+        return reply(call(handle, count, starts, lengths));
+    };
 }
 
 } // namespace detail
+
+/// Commands that wait to be carried out together, by session::run or session::transact.
+class pipeline {
+public:
+    pipeline() : pipeline_(keyslot_pipeline_new()) {}
+
+    /// Adds a command; its words are texts and integers. Returns itself.
+    template <typename... Words>
+    pipeline &add(const Words &...words)
+    {
+        static_assert(sizeof...(Words) > 0, "a command has a name");
+        detail::with_words(adder(), words...);
+        return *this;
+    }
+    /// Adds a command whose words stand in a container. Returns itself.
+    template <typename Range = std::initializer_list<std::string_view>>
+    pipeline &add_range(const Range &words)
+    {
+        detail::with_range(adder(), words);
+        return *this;
+    }
+
+    /// How many commands wait.
+    std::size_t size() const noexcept { return keyslot_pipeline_len(get()); }
+    /// Forgets all commands.
+    void clear() { detail::call(keyslot_pipeline_clear, get()); }
+
+    const keyslot_pipeline *get() const noexcept { return pipeline_.get(); }
+
+private:
+    auto adder()
+    {
+        return [this](std::size_t count, const char *const *starts, const std::size_t *lengths) {
+            detail::call(keyslot_pipeline_add_argv, get(), count, starts, lengths);
+        };
+    }
+
+    std::unique_ptr<keyslot_pipeline, detail::deleter<keyslot_pipeline_free>> pipeline_;
+};
+
+/// A connection to another node that a command such as MIGRATE asked for. keyslot_link says how a host
+/// carries it; the command that waits hears of it when it is destroyed.
+class link {
+public:
+    /// Takes over what keyslot_engine_poll_link gave.
+    explicit link(keyslot_link *owned) noexcept : link_(owned) {}
+
+    /// The host to connect to, a name or an address.
+    const char *host() const noexcept { return keyslot_link_host(get()); }
+    /// The port to connect to.
+    std::uint16_t port() const noexcept { return keyslot_link_port(get()); }
+    /// A descriptor that is readable when a command has something for a link that rests.
+    int descriptor() const
+    {
+        int found = -1;
+        detail::call(keyslot_link_descriptor, get(), &found);
+        return found;
+    }
+    /// Takes note that the connection is there.
+    void handle_connected() { detail::call(keyslot_link_handle_connected, get()); }
+    /// What is to be sent. Good until the next call.
+    std::string_view output() const
+    {
+        const char *data = nullptr;
+        std::size_t len = 0;
+        detail::call(keyslot_link_output, get(), &data, &len);
+        return len ? std::string_view(data, len) : std::string_view();
+    }
+    /// Forgets the first bytes of the output, which have been sent.
+    void consume(std::size_t len) { detail::call(keyslot_link_consume, get(), len); }
+    /// Takes bytes that arrived.
+    void feed(std::string_view input)
+    {
+        detail::call(keyslot_link_feed, get(), static_cast<const void *>(input.data()),
+                     input.size());
+    }
+    /// Takes up what a command has left for a link that rests.
+    void poll() { detail::call(keyslot_link_poll, get()); }
+    /// For how long a host may sleep before it calls handle_timeout; nothing for as long as it likes.
+    std::optional<std::chrono::microseconds> time_left() const noexcept
+    {
+        const std::int64_t left_us = keyslot_link_time_left_us(get());
+        return left_us < 0 ? std::nullopt : std::optional(std::chrono::microseconds(left_us));
+    }
+    /// Gives the other side up if it was silent for too long, or ends the link's rest.
+    void handle_timeout() { detail::call(keyslot_link_handle_timeout, get()); }
+    /// Whether the host shall end the connection.
+    bool is_closing() const noexcept { return keyslot_link_is_closing(get()); }
+
+    const keyslot_link *get() const noexcept { return link_.get(); }
+
+private:
+    std::unique_ptr<keyslot_link, detail::deleter<keyslot_link_free>> link_;
+};
 
 class session;
 
@@ -390,13 +492,13 @@ public:
     reply command(const Words &...words) const
     {
         static_assert(sizeof...(Words) > 0, "a command has a name");
-        return detail::command(keyslot_engine_command_argv, get(), words...);
+        return detail::with_words(detail::caller(keyslot_engine_command_argv, get()), words...);
     }
     /// Carries out a command on database 0, whose words stand in a container.
     template <typename Range = std::initializer_list<std::string_view>>
     reply command_range(const Range &words) const
     {
-        return detail::command_range(keyslot_engine_command_argv, get(), words);
+        return detail::with_range(detail::caller(keyslot_engine_command_argv, get()), words);
     }
 
     /// The value of a setting by its CONFIG name; none if there is no such setting.
@@ -427,6 +529,24 @@ public:
         detail::call(keyslot_engine_open_metrics, get(), &text);
         return copy_and_free(&text).value_or(std::string());
     }
+
+    /// A descriptor that is readable while commands wait for a link. By asking for it a host promises
+    /// to open links.
+    int link_descriptor() const
+    {
+        int found = -1;
+        detail::call(keyslot_engine_link_descriptor, get(), &found);
+        return found;
+    }
+    /// The next link that is to be opened, if there is one.
+    std::optional<link> poll_link() const
+    {
+        keyslot_link *wanted = nullptr;
+        detail::call(keyslot_engine_poll_link, get(), &wanted);
+        return wanted ? std::optional<link>(std::in_place, wanted) : std::nullopt;
+    }
+    /// Takes the promise to open links back.
+    void decline_links() const { detail::call(keyslot_engine_decline_links, get()); }
 
     /// Opens a session, which may outlive this object.
     inline keyslot::session session() const;
@@ -534,18 +654,81 @@ public:
     reply command(const Words &...words)
     {
         static_assert(sizeof...(Words) > 0, "a command has a name");
-        return detail::command(keyslot_session_command_argv, get(), words...);
+        return detail::with_words(detail::caller(keyslot_session_command_argv, get()), words...);
     }
     /// Carries out a command in this session, whose words stand in a container.
     template <typename Range = std::initializer_list<std::string_view>>
     reply command_range(const Range &words)
     {
-        return detail::command_range(keyslot_session_command_argv, get(), words);
+        return detail::with_range(detail::caller(keyslot_session_command_argv, get()), words);
+    }
+
+    /// Carries out the commands of a pipeline in order; returns an array of their replies, some of
+    /// which may be errors.
+    reply run(const pipeline &commands)
+    {
+        return reply(keyslot_session_run_pipeline(get(), commands.get()));
+    }
+    /// Carries out the commands of a pipeline as a transaction, which nobody sees a part of. Returns
+    /// an array of their replies, or none if a watched key has changed. Throws the error of a command
+    /// that was refused when it was queued. In these two cases nothing was done.
+    std::optional<reply> transact(const pipeline &commands)
+    {
+        reply done(keyslot_session_run_transaction(get(), commands.get(), nullptr));
+        done.check();
+        return done.is_nil() ? std::nullopt : std::optional(std::move(done));
+    }
+    /// Watches a key until the next transaction, which is not carried out if it changes.
+    void watch(std::string_view key)
+    {
+        detail::call(keyslot_session_watch, get(), static_cast<const void *>(key.data()),
+                     key.size());
+    }
+    /// Watches no key any longer.
+    void unwatch() { detail::call(keyslot_session_unwatch, get()); }
+
+    /// Watches keys, lets `fill` read by this session and add commands to a pipeline, and carries
+    /// these out; all of it again for as long as a key changes meanwhile. Returns the replies. What
+    /// `fill` throws ends it, with no key watched.
+    template <typename Fill>
+    reply transaction(std::initializer_list<std::string_view> keys, Fill &&fill)
+    {
+        pipeline commands;
+        for (;;) {
+            const watching guard(*this, keys);
+            commands.clear();
+            fill(*this, commands);
+            if (auto done = transact(commands)) {
+                return std::move(*done);
+            }
+        }
     }
 
     const keyslot_session *get() const noexcept { return session_.get(); }
 
 private:
+    /// Watches keys as long as it lives.
+    class watching {
+    public:
+        watching(session &of, std::initializer_list<std::string_view> keys) : session_(of)
+        {
+            try {
+                for (std::string_view key : keys) {
+                    session_.watch(key);
+                }
+            } catch (...) {
+                keyslot_session_unwatch(session_.get(), nullptr);
+                throw;
+            }
+        }
+        watching(const watching &) = delete;
+        watching &operator=(const watching &) = delete;
+        ~watching() { keyslot_session_unwatch(session_.get(), nullptr); }
+
+    private:
+        session &session_;
+    };
+
     std::unique_ptr<keyslot_session, detail::deleter<keyslot_session_free>> session_;
 };
 

@@ -244,6 +244,45 @@ fn silence_has_an_end_at_every_stage() {
 }
 
 #[test]
+fn who_waits_is_told_when_the_host_opens_no_links_any_more() {
+    let source = Source::new();
+    let mut session = source.session();
+    say(&mut session, "SET k v\r\n");
+    assert_eq!(say(&mut session, "MIGRATE h 7 k 0 250\r\n"), "");
+    source.engine.decline_links();
+    assert!(heard(&mut session).starts_with("-IOERR error or timeout"));
+    let refused = "-IOERR the host opens no connections to other instances\r\n";
+    assert_eq!(say(&mut session, "MIGRATE h 7 k 0 250\r\n"), refused);
+    assert_eq!(say(&mut session, "SET k w\r\n"), OK);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_descriptor_tells_that_a_link_is_wanted() {
+    let engine = Engine::default();
+    let own = engine.link_descriptor().unwrap().try_clone_to_owned().unwrap();
+    let descriptor = std::os::unix::net::UnixStream::from(own);
+    descriptor.set_nonblocking(true).unwrap();
+    let mut byte = [0];
+    let mut is_readable = || std::io::Read::read(&mut &descriptor, &mut byte).is_ok();
+    let mut session = engine.session();
+    assert!(!is_readable());
+    say(&mut session, "MSET a 1 b 2\r\nMIGRATE h 7 a 0 250\r\n");
+    assert!(is_readable());
+    let mut other = engine.session();
+    say(&mut other, "MIGRATE h 8 b 0 250\r\n");
+    let mut links: Vec<_> = std::iter::from_fn(|| engine.poll_link()).collect();
+    assert_eq!(links.iter().map(Link::port).collect::<Vec<_>>(), [7, 8]);
+    assert!(!is_readable(), "whoever polls has heard it");
+    assert!(links[0].descriptor().is_ok() && links[0].time_left().is_some());
+    links.clear();
+    engine.decline_links();
+    engine.link_descriptor().unwrap();
+    say(&mut other, "MIGRATE h 8 b 0 250\r\n");
+    assert!(is_readable(), "the promise was made again");
+}
+
+#[test]
 fn a_link_rests_and_is_taken_up_again() {
     let source = Source::new();
     let (mut session, mut target) = (source.session(), target());

@@ -69,7 +69,7 @@ pub unsafe extern "C" fn keyslot_session_command_format(
 }
 
 /// The reply of a call, or the error that kept it from being carried out.
-fn reply(call: impl FnOnce() -> Outcome<TreeBuilder>) -> *mut Reply {
+pub(crate) fn reply(call: impl FnOnce() -> Outcome<TreeBuilder>) -> *mut Reply {
     let finished = guard(|| Ok(call()?.finish()));
     finished.unwrap_or_else(|refusal| TreeBuilder::refusal(&refusal))
 }
@@ -101,7 +101,7 @@ unsafe fn call_session(session: *const Session, words: &[&[u8]]) -> Outcome<Tree
 /// # Safety
 /// `argv` is null or leads to `argc` texts; `argvlen` is null, and the texts end at NULs, or leads
 /// to `argc` lengths of them. All of that stays for `'a`.
-unsafe fn collect<'a>(
+pub(crate) unsafe fn collect<'a>(
     argc: usize,
     argv: *const *const c_char,
     argvlen: *const usize,
@@ -127,12 +127,12 @@ unsafe fn collect<'a>(
 /// # Safety
 /// `format` is null or ends at its NUL; `arguments` is null or leads to `count` arguments that were
 /// collected for it.
-unsafe fn with_format(
+pub(crate) unsafe fn with_format<T>(
     format: *const c_char,
     arguments: *const Argument,
     count: usize,
-    call: impl FnOnce(&[&[u8]]) -> Outcome<TreeBuilder>,
-) -> Outcome<TreeBuilder> {
+    call: impl FnOnce(&[&[u8]]) -> Outcome<T>,
+) -> Outcome<T> {
     require(format, "format")?;
     let arguments = if count == 0 {
         &[]

@@ -13,11 +13,15 @@
 mod boundary;
 mod clock;
 mod command;
+mod descriptor;
 mod engine;
+mod exclusive;
 mod format;
+mod link;
 #[cfg(test)]
 mod null_tests;
 mod options;
+mod pipeline;
 mod reply;
 mod scalar;
 mod session;
@@ -40,7 +44,20 @@ pub use engine::{
     keyslot_engine_next_expiry_ms, keyslot_engine_open_metrics, keyslot_version,
 };
 pub use format::{Argument, ArgumentKind, KEYSLOT_ARGUMENTS_MAX, keyslot_format_next};
+pub use link::{
+    Link, keyslot_engine_decline_links, keyslot_engine_link_descriptor, keyslot_engine_poll_link,
+    keyslot_link_consume, keyslot_link_descriptor, keyslot_link_feed, keyslot_link_free,
+    keyslot_link_handle_connected, keyslot_link_handle_timeout, keyslot_link_host,
+    keyslot_link_is_closing, keyslot_link_output, keyslot_link_poll, keyslot_link_port,
+    keyslot_link_time_left_us,
+};
 pub use options::{Options, SlotSchemeNumber};
+pub use pipeline::{
+    Pipeline, keyslot_pipeline_add_argv, keyslot_pipeline_add_format, keyslot_pipeline_clear,
+    keyslot_pipeline_free, keyslot_pipeline_len, keyslot_pipeline_new,
+    keyslot_session_run_pipeline, keyslot_session_run_transaction, keyslot_session_unwatch,
+    keyslot_session_watch,
+};
 pub use reply::{Reply, ReplyType, keyslot_reply_free};
 pub use session::{
     Session, keyslot_session_consume, keyslot_session_descriptor, keyslot_session_feed,

@@ -95,6 +95,8 @@ fn a_null_session_or_clock_is_answered_by_every_call() {
         assert!(refuses(reply, "session is null"));
         let reply = keyslot_session_command_format(none, ping[0], null(), 0);
         assert!(refuses(reply, "session is null"));
+        assert_eq!(keyslot_session_watch(none, b"k".as_ptr().cast(), 1, error), BAD);
+        assert_eq!(keyslot_session_unwatch(none, error), BAD);
         keyslot_session_free(null_mut());
         assert_eq!(keyslot_clock_advance_ms(null(), 1, error), BAD);
         assert_eq!(keyslot_clock_set_unix_ms(null(), 1, error), BAD);
@@ -180,6 +182,72 @@ fn nulls_in_a_session_are_answered() {
         assert!(refuses(reply, "format is null"));
         let reply = keyslot_session_command_format(session, word[0], null(), 1);
         assert!(refuses(reply, "arguments is null"));
+        assert_eq!(keyslot_session_watch(session, null(), 1, error), BAD);
         keyslot_session_free(session);
+    }
+}
+
+#[test]
+fn nulls_around_a_link_are_answered() {
+    let (engine, error) = (engine(), null_mut());
+    let (none, mut found) = (null(), 5);
+    let (mut data, mut len) = (null(), 0);
+    // SAFETY: the engine lives; null is allowed everywhere else.
+    unsafe {
+        assert_eq!(keyslot_engine_link_descriptor(null(), &mut found, error), BAD);
+        assert_eq!(found, -1);
+        assert_eq!(keyslot_engine_link_descriptor(engine, null_mut(), error), BAD);
+        assert_eq!(keyslot_engine_decline_links(null(), error), BAD);
+        let mut link = std::ptr::dangling_mut();
+        assert_eq!(keyslot_engine_poll_link(null(), &mut link, error), BAD);
+        assert!(link.is_null());
+        assert_eq!(keyslot_engine_poll_link(engine, null_mut(), error), BAD);
+        assert_eq!(keyslot_engine_poll_link(engine, &mut link, error), Status::Ok);
+        assert!(link.is_null(), "nothing is wanted");
+        assert!(keyslot_link_host(none).is_null());
+        assert_eq!(keyslot_link_port(none), 0);
+        assert_eq!(keyslot_link_descriptor(none, &mut found, error), BAD);
+        assert_eq!(keyslot_link_handle_connected(none, error), BAD);
+        assert_eq!(keyslot_link_output(none, &mut data, &mut len, error), BAD);
+        assert_eq!(keyslot_link_consume(none, 0, error), BAD);
+        assert_eq!(keyslot_link_feed(none, b"x".as_ptr().cast(), 1, error), BAD);
+        assert_eq!(keyslot_link_poll(none, error), BAD);
+        assert_eq!(keyslot_link_time_left_us(none), -1);
+        assert_eq!(keyslot_link_handle_timeout(none, error), BAD);
+        assert!(keyslot_link_is_closing(none));
+        keyslot_link_free(null_mut());
+        keyslot_engine_free(engine);
+    }
+}
+
+#[test]
+fn nulls_around_a_pipeline_are_answered() {
+    let (engine, error) = (engine(), null_mut());
+    let session = session(engine);
+    let ping = [c"PING".as_ptr()];
+    // SAFETY: engine, session and pipeline live; null is allowed everywhere else.
+    unsafe {
+        let pipeline = keyslot_pipeline_new();
+        assert_eq!(keyslot_pipeline_add_argv(null(), 1, ping.as_ptr(), null(), error), BAD);
+        assert_eq!(keyslot_pipeline_add_argv(pipeline, 1, null(), null(), error), BAD);
+        assert_eq!(keyslot_pipeline_add_argv(pipeline, 0, ping.as_ptr(), null(), error), BAD);
+        assert_eq!(keyslot_pipeline_add_format(null(), ping[0], null(), 0, error), BAD);
+        assert_eq!(keyslot_pipeline_add_format(pipeline, null(), null(), 0, error), BAD);
+        assert_eq!(keyslot_pipeline_add_format(pipeline, ping[0], null(), 1, error), BAD);
+        assert_eq!(keyslot_pipeline_len(pipeline), 0);
+        assert_eq!(keyslot_pipeline_len(null()), 0);
+        assert_eq!(keyslot_pipeline_clear(null(), error), BAD);
+        let mut refused = 5;
+        assert!(refuses(keyslot_session_run_pipeline(null(), pipeline), "session is null"));
+        assert!(refuses(keyslot_session_run_pipeline(session, null()), "pipeline is null"));
+        let reply = keyslot_session_run_transaction(null(), pipeline, &mut refused);
+        assert!(refuses(reply, "session is null"));
+        assert_eq!(refused, -1);
+        let reply = keyslot_session_run_transaction(session, null(), null_mut());
+        assert!(refuses(reply, "pipeline is null"));
+        keyslot_pipeline_free(pipeline);
+        keyslot_pipeline_free(null_mut());
+        keyslot_session_free(session);
+        keyslot_engine_free(engine);
     }
 }

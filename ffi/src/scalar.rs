@@ -2,9 +2,9 @@
 
 use crate::boundary::{Outcome, Refusal};
 use crate::status::Status;
-use keyslot::Engine;
 use keyslot::error::Error;
 use keyslot::resp::{Protocol, ReplySink};
+use keyslot::{Engine, Session};
 
 /// What a command with a plain reply answered.
 enum Scalar {
@@ -22,7 +22,7 @@ struct ScalarSink {
 
 /// Carries out a command that answers with a number.
 pub(crate) fn integer(engine: &Engine, words: &[&[u8]]) -> Outcome<i64> {
-    match call(engine, words)? {
+    match answer(|sink| engine.call(words, sink))? {
         Scalar::Integer(value) => Ok(value),
         Scalar::Status => Err(unexpected()),
     }
@@ -30,15 +30,24 @@ pub(crate) fn integer(engine: &Engine, words: &[&[u8]]) -> Outcome<i64> {
 
 /// Carries out a command that answers with a status, which is as good as none.
 pub(crate) fn status(engine: &Engine, words: &[&[u8]]) -> Outcome<()> {
-    match call(engine, words)? {
+    as_status(|sink| engine.call(words, sink))
+}
+
+/// The same in a session.
+pub(crate) fn session_status(session: &mut Session, words: &[&[u8]]) -> Outcome<()> {
+    as_status(|sink| session.call(words, sink))
+}
+
+fn as_status(call: impl FnOnce(&mut ScalarSink)) -> Outcome<()> {
+    match answer(call)? {
         Scalar::Status => Ok(()),
         Scalar::Integer(_) => Err(unexpected()),
     }
 }
 
-fn call(engine: &Engine, words: &[&[u8]]) -> Outcome<Scalar> {
+fn answer(call: impl FnOnce(&mut ScalarSink)) -> Outcome<Scalar> {
     let mut sink = ScalarSink { answer: None };
-    engine.call(words, &mut sink);
+    call(&mut sink);
     sink.answer.unwrap_or_else(|| Err(unexpected()))
 }
 

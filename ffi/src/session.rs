@@ -1,35 +1,17 @@
 //! Sessions: bytes in, bytes out. Parsing and answering are core's.
 
 use crate::boundary::{
-    ErrorInfo, Outcome, Refusal, answer, bytes, deliver, guard, offer, require, shared, text,
+    ErrorInfo, Outcome, Refusal, answer, bytes, deliver, offer, require, shared, text,
 };
+use crate::descriptor;
 use crate::engine::{Engine, free};
+use crate::exclusive::Exclusive;
 use crate::status::Status;
-use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::atomic::{AtomicU8, Ordering};
 
 /// One conversation with an engine, with its own database, protocol version and name. One thread
 /// at a time may call it; a call that meets another one in progress answers `KEYSLOT_IN_USE`.
-pub struct Session {
-    state: AtomicU8,
-    session: UnsafeCell<keyslot::Session>,
-}
-
-/// Nobody is in the session.
-const IDLE: u8 = 0;
-/// A call is in the session.
-const IN_USE: u8 = 1;
-/// A panic left the session in the middle of something.
-const BROKEN: u8 = 2;
-
-// SAFETY: the session inside is reached through `Session::enter` alone, by one thread at a time,
-// and may move between threads.
-unsafe impl Sync for Session {}
-const _: () = {
-    const fn may_move_between_threads<T: Send>() {}
-    may_move_between_threads::<keyslot::Session>();
-};
+pub struct Session(Exclusive<keyslot::Session>);
 
 impl Session {
     /// Carries out `work` in the session, unless somebody is in it.
@@ -37,22 +19,7 @@ impl Session {
         &self,
         work: impl FnOnce(&mut keyslot::Session) -> Outcome<T>,
     ) -> Outcome<T> {
-        match self.state.compare_exchange(IDLE, IN_USE, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => {}
-            Err(BROKEN) => {
-                let text = "the session met a fault of the library and can only be freed";
-                return Err(Refusal::fixed(Status::Panic, text));
-            }
-            Err(_) => {
-                let text = "the session is in the middle of another call";
-                return Err(Refusal::fixed(Status::InUse, text));
-            }
-        }
-        // SAFETY: whoever turns idle to in use is alone in the session until it is idle again.
-        let outcome = guard(|| work(unsafe { &mut *self.session.get() }));
-        let broken = matches!(&outcome, Err(Refusal { status: Status::Panic, .. }));
-        self.state.store(if broken { BROKEN } else { IDLE }, Ordering::Release);
-        outcome
+        self.0.enter(work)
     }
 }
 
@@ -68,7 +35,7 @@ pub unsafe extern "C" fn keyslot_session_new(
         require(session, "session")?;
         // SAFETY: null or an engine that lives.
         let inner = unsafe { shared(engine, "engine") }?.0.session();
-        let opened = Session { state: AtomicU8::new(IDLE), session: UnsafeCell::new(inner) };
+        let opened = Session(Exclusive::new("session", inner));
         // SAFETY: room for a pointer.
         unsafe { deliver(session, "session", Box::into_raw(Box::new(opened))) }
     };
@@ -195,7 +162,7 @@ pub unsafe extern "C" fn keyslot_session_descriptor(
         require(descriptor, "descriptor")?;
         // SAFETY: null or a session that lives.
         let session = unsafe { shared(session, "session") }?;
-        let found = session.enter(own_descriptor)?;
+        let found = session.enter(descriptor::of_session)?;
         // SAFETY: room for a number.
         unsafe { deliver(descriptor, "descriptor", found) }
     };
@@ -204,23 +171,6 @@ pub unsafe extern "C" fn keyslot_session_descriptor(
         offer(descriptor, -1);
         answer(error, look)
     }
-}
-
-#[cfg(unix)]
-fn own_descriptor(session: &mut keyslot::Session) -> Outcome<c_int> {
-    use std::os::fd::AsRawFd;
-    match session.descriptor() {
-        Ok(descriptor) => Ok(descriptor.as_raw_fd()),
-        Err(error) => {
-            let text = format!("IOERR the system has no descriptor left: {error}");
-            Err(Refusal { status: Status::IoErr, text: text.into_bytes().into() })
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn own_descriptor(_session: &mut keyslot::Session) -> Outcome<c_int> {
-    Err(Refusal::argument("this system has no descriptors to poll"))
 }
 
 /// For how many microseconds a host may sleep before it calls `keyslot_session_handle_timeout`; -1
@@ -300,7 +250,7 @@ mod tests {
     use keyslot::EngineOptions;
     use keyslot::time::{Clock, Now};
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     /// A clock that panics while it is told to.
     struct Fault(Arc<AtomicBool>);
@@ -352,7 +302,7 @@ mod tests {
     #[test]
     fn a_session_in_use_answers_so() {
         let inner = keyslot::Engine::default().session();
-        let session = Session { state: AtomicU8::new(IDLE), session: UnsafeCell::new(inner) };
+        let session = Session(Exclusive::new("session", inner));
         let outcome = session.enter(|_| Ok(feed(&session, b"PING\r\n")));
         assert_eq!(outcome.unwrap(), Status::InUse);
         assert_eq!(feed(&session, b"PING\r\n"), Status::Ok);

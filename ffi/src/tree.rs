@@ -14,6 +14,8 @@ pub(crate) struct TreeBuilder {
     nodes: SmallVec<[Node; 4]>,
     text: SmallVec<[u8; 256]>,
     protocol: Protocol,
+    /// Whether an array holds what is written, though it be one reply or none.
+    is_list: bool,
 }
 
 /// One reply or part of one, as it was written.
@@ -38,7 +40,12 @@ struct Node {
 
 impl TreeBuilder {
     pub(crate) fn new() -> Self {
-        Self { nodes: SmallVec::new(), text: SmallVec::new(), protocol: Protocol::Resp2 }
+        Self {
+            nodes: SmallVec::new(),
+            text: SmallVec::new(),
+            protocol: Protocol::Resp2,
+            is_list: false,
+        }
     }
 
     /// The tree of an error that kept a command from being carried out.
@@ -46,6 +53,11 @@ impl TreeBuilder {
         let mut tree = Self::new();
         tree.add_error(refusal.status, |text| text.extend_from_slice(&refusal.text));
         tree.finish()
+    }
+
+    /// Lets an array hold what was written: any number of replies.
+    pub(crate) fn into_list(self) -> Self {
+        Self { is_list: true, ..self }
     }
 
     /// Lays the tree out in one block. A command that wrote no reply gives a nil, one that wrote
@@ -81,10 +93,12 @@ impl TreeBuilder {
                 open.push(number);
             }
         }
-        if let [root] = open[..] {
+        if let [root] = open[..]
+            && !self.is_list
+        {
             return (root, links);
         }
-        let kind = if open.is_empty() { ReplyType::Nil } else { ReplyType::Array };
+        let kind = if open.is_empty() && !self.is_list { ReplyType::Nil } else { ReplyType::Array };
         self.add(Node { parts: open.len(), links_at: links.len(), ..Node::new(kind) });
         links.extend(open.into_iter().rev());
         (self.nodes.len() - 1, links)

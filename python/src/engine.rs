@@ -3,6 +3,7 @@
 use crate::client::{Client, Shared};
 use crate::clock::ManualClock;
 use crate::errors;
+use crate::link::Link;
 use crate::word::{Word, flattened};
 use keyslot::resp::{Encoder, Protocol};
 use keyslot::slot::SlotScheme;
@@ -114,6 +115,30 @@ impl Engine {
         let mut text = String::new();
         this.py().detach(|| engine.open_metrics(&mut text));
         Ok(text)
+    }
+
+    /// Return the next connection that a command such as ``MIGRATE`` asks for, or ``None``.
+    /// ``serve_links`` carries them all; a program that does so itself calls ``link_fileno`` first.
+    fn poll_link(this: &Bound<'_, Self>) -> PyResult<Option<Link>> {
+        let client = this.as_super().get();
+        let wanted = client.engine(this.py())?.poll_link();
+        Ok(wanted.map(|wanted| Link::new(client.shared().clone(), wanted)))
+    }
+
+    /// A descriptor that is readable while commands wait for a connection; then call ``poll_link``
+    /// until there is none. It stays the engine's. Whoever asks for it promises to open them; without
+    /// that such commands answer ``IOERR``.
+    #[cfg(unix)]
+    fn link_fileno(this: &Bound<'_, Self>) -> PyResult<i32> {
+        use std::os::fd::AsRawFd;
+        Ok(this.as_super().get().engine(this.py())?.link_descriptor()?.as_raw_fd())
+    }
+
+    /// Take the promise to open connections back. Close those that are open first.
+    fn decline_links(this: &Bound<'_, Self>) -> PyResult<()> {
+        let engine = this.as_super().get().engine(this.py())?;
+        this.py().detach(|| engine.decline_links());
+        Ok(())
     }
 
     /// Delete everything and end all conversations with the engine. Closing twice is no error.

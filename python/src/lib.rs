@@ -7,6 +7,7 @@ mod engine;
 mod errors;
 mod expiry;
 mod keys;
+mod link;
 mod pipeline;
 mod reply;
 mod session;
@@ -24,6 +25,8 @@ mod _keyslot {
     use crate::clock::ManualClock;
     #[pymodule_export]
     use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::link::Link;
     #[pymodule_export]
     use crate::pipeline::Pipeline;
     #[pymodule_export]

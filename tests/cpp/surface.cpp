@@ -240,6 +240,117 @@ void threads_share_an_engine()
     CHECK(engine.get("n") == "20000");
 }
 
+void pipelines_answer_each_command()
+{
+    keyslot::engine engine;
+    keyslot::session session = engine.session();
+    keyslot::pipeline pipeline;
+    pipeline.add("SET", "k", 1).add("LPUSH", std::string("k"), "x").add_range({"GET", "k"});
+    CHECK(pipeline.size() == 3);
+    const keyslot::reply replies = session.run(pipeline);
+    CHECK(replies.size() == 3 && replies[0].text() == "OK" && replies[2].text() == "1");
+    CHECK(replies[1].number() == KEYSLOT_WRONG_TYPE);
+    keyslot::pipeline moved = std::move(pipeline);
+    moved.clear();
+    CHECK(moved.size() == 0 && session.run(moved).size() == 0);
+}
+
+void transactions_are_whole_or_nothing()
+{
+    keyslot::engine engine;
+    keyslot::session session = engine.session();
+    keyslot::pipeline pipeline;
+    pipeline.add("INCR", "n").add("INCR", "n");
+    auto done = session.transact(pipeline);
+    CHECK(done && done->size() == 2 && (*done)[1].integer() == 2);
+    session.watch("n");
+    engine.set("n", "7");
+    CHECK(!session.transact(pipeline));
+    CHECK(engine.get("n") == "7");
+    session.watch("n");
+    engine.set("n", "8");
+    session.unwatch();
+    CHECK(session.transact(pipeline) && engine.get("n") == "10");
+    pipeline.add("NONE");
+    CHECK(thrown([&] { session.transact(pipeline); }) == KEYSLOT_ERR);
+    CHECK(engine.get("n") == "10");
+}
+
+void a_transaction_tries_again_until_no_key_changed()
+{
+    const keyslot::engine engine;
+    std::vector<std::thread> threads;
+    std::atomic<int> tries{0};
+    for (int number = 0; number < 4; ++number) {
+        threads.emplace_back([&engine, &tries] {
+            keyslot::session session = engine.session();
+            for (int turn = 0; turn < 300; ++turn) {
+                session.transaction({"n"}, [&](keyslot::session &own, keyslot::pipeline &pipeline) {
+                    ++tries;
+                    const keyslot::reply value = own.command("GET", "n");
+                    const long before = value.is_nil() ? 0 : std::stol(std::string(value.text()));
+                    pipeline.add("SET", "n", before + 1);
+                });
+            }
+        });
+    }
+    for (auto &thread : threads) {
+        thread.join();
+    }
+    CHECK(engine.get("n") == "1200" && tries >= 1200);
+
+    keyslot::session session = engine.session();
+    bool is_thrown = false;
+    try {
+        session.transaction({"n"}, [](keyslot::session &, keyslot::pipeline &pipeline) {
+            pipeline.add("SET", "n", 0);
+            throw std::runtime_error("no");
+        });
+    } catch (const std::runtime_error &) {
+        is_thrown = true;
+    }
+    engine.set("n", "changed");
+    keyslot::pipeline pipeline;
+    pipeline.add("GET", "n");
+    CHECK(is_thrown && session.transact(pipeline).has_value());
+}
+
+void a_link_says_what_migrate_has_to_say()
+{
+    const keyslot::engine engine;
+    const keyslot::engine target;
+    engine.set("k", "v");
+    CHECK(engine.link_descriptor() >= 0 && !engine.poll_link());
+    keyslot::session session = engine.session();
+    session.feed("MIGRATE somewhere 7000 k 0 1000\r\n");
+    {
+        std::optional<keyslot::link> link = engine.poll_link();
+        CHECK(link && std::string_view(link->host()) == "somewhere" && link->port() == 7000);
+        CHECK(link->time_left() && *link->time_left() <= 1s && link->descriptor() >= 0);
+        keyslot::session other = target.session();
+        link->handle_connected();
+        while (!link->output().empty()) {
+            other.feed(link->output());
+            link->consume(link->output().size());
+            link->feed(other.take_output());
+        }
+        session.poll();
+        CHECK(session.take_output() == "+OK\r\n");
+        CHECK(target.get("k") == "v" && !engine.exists("k"));
+        session.feed("SET k w\r\nMIGRATE somewhere 7000 k 0 1000\r\n");
+        link->poll();
+        CHECK(!link->output().empty() && !link->is_closing());
+        link->handle_timeout();
+    }
+    // A link that had rested may have died long ago, so the command asks for another one.
+    CHECK(engine.poll_link() && !engine.poll_link());
+    session.poll();
+    CHECK(session.take_output().find("-IOERR") != std::string::npos);
+    engine.decline_links();
+    session.feed("MIGRATE somewhere 7000 k 0 1000\r\n");
+    CHECK(session.take_output().find("-IOERR the host opens no connections") == 0);
+}
+
 } // namespace
 
 int main()
@@ -254,6 +365,10 @@ try {
     TEST(settings_are_read_and_changed);
     TEST(a_function_can_be_the_clock);
     TEST(threads_share_an_engine);
+    TEST(pipelines_answer_each_command);
+    TEST(transactions_are_whole_or_nothing);
+    TEST(a_transaction_tries_again_until_no_key_changed);
+    TEST(a_link_says_what_migrate_has_to_say);
     return checks_failed != 0;
 } catch (const std::exception &error) {
     std::cerr << error.what() << '\n';

@@ -181,8 +181,9 @@ def test_parameters_have_redis_pys_names_and_order():
     redis = pytest.importorskip("redis")
     # The options of `transaction` are keyword arguments there that no signature tells.
     own = {
-        "ask", "close", "closed", "database", "execute", "figures", "maintain", "next_expiry_ms",
-        "open_metrics", "session", "transaction",
+        "ask", "close", "closed", "database", "decline_links", "execute", "figures", "link_fileno",
+        "maintain", "next_expiry_ms", "open_metrics", "poll_link", "serve_links", "session",
+        "transaction",
     }
     for name in dir(keyslot.Engine):
         if name.startswith("_") or name in own:

@@ -188,6 +188,13 @@ impl Links {
         board.opener = Some(opener);
     }
 
+    /// Takes back that somebody opens links. Returns those that were to be opened.
+    pub(crate) fn close_board(&self) -> VecDeque<Arc<Line>> {
+        let mut board = self.board.lock();
+        board.opener = None;
+        std::mem::take(&mut board.wanted)
+    }
+
     /// Whether there is a host that opens links.
     fn has_opener(&self) -> bool {
         self.board.lock().opener.is_some()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) struct Bell(UnixStream);
 
 /// Rings a bell.
-type Rope = Arc<dyn Fn() + Send + Sync>;
+pub(super) type Rope = Arc<dyn Fn() + Send + Sync>;
 
 impl Bell {
     /// Makes a bell, and what rings it.

@@ -1,6 +1,8 @@
 //! A conversation with another node, as the host carries it: what to send, what was heard, when it
 //! has taken too long. What is said is the errand's business.
 
+#[cfg(unix)]
+use super::bell::Bell;
 use super::{Engine, Inner};
 use crate::command::{Failure, Line, Next, PeerState, Scene, Stage, Task, WaitState, Waker};
 use crate::error::{Error, ErrorKind};
@@ -10,6 +12,7 @@ use crate::time::Moment;
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// For how long a link rests before it is closed, as Redis keeps connections for MIGRATE.
 const REST_US: u64 = 10_000_000;
@@ -25,8 +28,37 @@ impl Engine {
         env.post.send();
     }
 
+    /// A descriptor that is readable while links wait to be opened, for hosts that sleep in `poll` or
+    /// `epoll` rather than take a callback, which this replaces, with the same promise. It stays the
+    /// engine's, and only [`Engine::poll_link`] reads from it.
+    ///
+    /// # Errors
+    /// Those of the operating system, if it has no descriptor left.
+    #[cfg(unix)]
+    pub fn link_descriptor(&self) -> std::io::Result<std::os::fd::BorrowedFd<'_>> {
+        let hung = &self.inner.link_bell;
+        if hung.get().is_none() {
+            // One that another thread has hung meanwhile is as good.
+            _ = hung.set(Bell::hang()?);
+        }
+        let (bell, rope) = hung.get().expect("it was hung just now");
+        self.set_link_waker(rope.clone());
+        Ok(bell.descriptor())
+    }
+
+    /// Takes the host's promise back: commands that wait for a link that nobody has opened fail, and
+    /// later ones answer `IOERR`, until the host makes it again. It gives up the links that it has
+    /// first, since a command may ask for another one in place of a link that ends.
+    pub fn decline_links(&self) {
+        for line in self.inner.env.links.close_board() {
+            drop(Link::new(self.clone(), line));
+        }
+    }
+
     /// The next link that the host is to open.
     pub fn poll_link(&self) -> Option<Link> {
+        #[cfg(unix)]
+        self.inner.link_bell.get().inspect(|(bell, _)| bell.hush());
         let line = self.inner.env.links.next_wanted()?;
         Some(Link::new(self.clone(), line))
     }
@@ -59,6 +91,8 @@ pub struct Link {
     is_connected: bool,
     is_closing: bool,
     deadline_us: Option<u64>,
+    #[cfg(unix)]
+    bell: Option<Bell>,
 }
 
 impl Link {
@@ -75,6 +109,8 @@ impl Link {
             is_connected: false,
             is_closing: false,
             deadline_us: None,
+            #[cfg(unix)]
+            bell: None,
         };
         link.put_off_deadline();
         link
@@ -94,6 +130,22 @@ impl Link {
     /// those of [`crate::Session::set_waker`].
     pub fn set_waker(&mut self, waker: Arc<dyn Fn() + Send + Sync>) {
         self.line.set_waker(Waker(waker));
+    }
+
+    /// A descriptor that is readable when a command has something for this link while it rests, in
+    /// place of the callback of [`Link::set_waker`]. It stays the link's, is closed with it, and only
+    /// [`Link::poll`] reads from it.
+    ///
+    /// # Errors
+    /// Those of the operating system, if it has no descriptor left.
+    #[cfg(unix)]
+    pub fn descriptor(&mut self) -> std::io::Result<std::os::fd::BorrowedFd<'_>> {
+        if self.bell.is_none() {
+            let (bell, rope) = Bell::hang()?;
+            self.set_waker(rope);
+            self.bell = Some(bell);
+        }
+        Ok(self.bell.as_ref().expect("it was hung just now").descriptor())
     }
 
     /// Takes note that the connection is there.
@@ -140,6 +192,8 @@ impl Link {
 
     /// Takes up what a command has left for this link.
     pub fn poll(&mut self) {
+        #[cfg(unix)]
+        self.bell.iter().for_each(Bell::hush);
         if self.task.is_none() && !self.is_closing {
             self.task = self.line.take_task();
             self.put_off_deadline();
@@ -152,6 +206,12 @@ impl Link {
     /// scale of the engine's clock.
     pub fn poll_timeout(&self) -> Option<u64> {
         self.deadline_us
+    }
+
+    /// For how long a host may sleep that has nothing else to do, before it calls
+    /// [`Link::handle_timeout`]: [`Link::poll_timeout`] seen from now.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline_us.map(|at_us| Duration::from_micros(at_us.saturating_sub(self.now_us())))
     }
 
     /// Does what time asks for: gives the other side up, or ends the link's rest. Calling it early

@@ -45,6 +45,8 @@ use import::Arrivals;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// How an engine is made. Every field has a default.
@@ -113,6 +115,9 @@ pub(crate) struct Inner {
     arrivals: Arrivals,
     /// The number of the last migration.
     migrations: AtomicU64,
+    /// What rings when links wait to be opened, if the host looks at a descriptor.
+    #[cfg(unix)]
+    link_bell: OnceLock<(bell::Bell, bell::Rope)>,
 }
 
 impl Inner {
@@ -125,6 +130,8 @@ impl Inner {
             told_changes: AtomicU64::new(0),
             arrivals: Arrivals::default(),
             migrations: AtomicU64::new(0),
+            #[cfg(unix)]
+            link_bell: OnceLock::new(),
         }
     }
 }

@@ -13,7 +13,8 @@ number of threads. A session is a conversation with an engine by RESP bytes, for
 sockets.
 """
 
-from ._keyslot import ManualClock
+from ._keyslot import Link, ManualClock
+from ._links import LinkCarrier
 from ._pipeline import Pipeline
 from .engine import Engine, Session
 from .exceptions import (
@@ -50,6 +51,8 @@ __all__ = [
     "Engine",
     "ExecAbortError",
     "KeyslotError",
+    "Link",
+    "LinkCarrier",
     "ManualClock",
     "MovedError",
     "NoPermissionError",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._typing import Executor, Word
-from ._words import is_ok, page
+from ._words import is_ok, one_or_many, page
+from .exceptions import DataError
 
 
 class KeyCommands(Executor):
@@ -44,6 +45,33 @@ class KeyCommands(Executor):
     def keys(self, pattern: Word = "*") -> list[bytes]:
         """Return all keys that match a glob pattern."""
         reply: list[bytes] = self.execute_command("KEYS", pattern)
+        return reply
+
+    def migrate(
+        self,
+        host: str,
+        port: int,
+        keys: Word | list[Word],
+        destination_db: int,
+        timeout: int,
+        copy: bool = False,
+        replace: bool = False,
+        auth: str | None = None,
+    ) -> bytes:
+        """Move keys to a database of another node, or with ``copy`` leave them here too; with
+        ``replace`` over those that exist there. ``timeout`` is for how many milliseconds the other
+        may be silent. Needs ``Engine.serve_links``."""
+        names = one_or_many(keys)
+        if not names:
+            raise DataError("MIGRATE requires at least one key")
+        words: list[Word] = ["MIGRATE", host, port, "", destination_db, timeout]
+        if copy:
+            words.append("COPY")
+        if replace:
+            words.append("REPLACE")
+        if auth:
+            words += ["AUTH", auth]
+        reply: bytes = self.execute_command(*words, "KEYS", *names)
         return reply
 
     def move(self, name: Word, db: int) -> bool:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from . import _keyslot
 from ._commands import Commands
+from ._links import LinkCarrier
 from ._pipeline import Pipelines
+from .exceptions import KeyslotError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,11 +30,26 @@ class Engine(_keyslot.Engine, Commands, Pipelines):
     Use it in a ``with`` statement to free everything at the end of it.
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "_carrier")
 
     def session(self) -> Session:
         """Open a session, which keeps its own database, protocol version and name."""
         return Session(self)
+
+    def serve_links(self) -> LinkCarrier:
+        """Open the connections to other nodes that commands such as ``migrate`` ask for, on a thread
+        that ends when what is returned is closed, or the engine. Without it such commands answer
+        ``IOERR``."""
+        if (carrier := getattr(self, "_carrier", None)) is not None and not carrier.closed:
+            raise KeyslotError("the links of this engine are served already")
+        self._carrier = LinkCarrier(self)
+        return self._carrier
+
+    def close(self) -> None:
+        """Delete everything and end all conversations with the engine. Closing twice is no error."""
+        if (carrier := getattr(self, "_carrier", None)) is not None:
+            carrier.close()
+        super().close()
 
     def __enter__(self) -> Self:
         return self
