@@ -44,7 +44,9 @@ impl Nodes {
         let migration = self.source.migrate(mode, slots, self.target_id, limits);
         let end = match mode {
             Mode::Atomic => End::Receiver(self.target.receiver()),
-            Mode::ByKey | Mode::AsyncKeys => End::Session(Box::new(self.target.session())),
+            Mode::ByKey | Mode::AsyncKeys | Mode::ByTag => {
+                End::Session(Box::new(self.target.session()))
+            }
         };
         let migration = migration.expect("the first node owns the slots");
         Carrier { migration, end, frame: Vec::new(), answer: Vec::new(), epoch: 1 }

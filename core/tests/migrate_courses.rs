@@ -5,8 +5,9 @@
 
 mod pair;
 
+use keyslot::slot::SlotScheme;
 use keyslot::{Migration, MigrationLimits, Mode, Session};
-use pair::{Pair, ask, client, follow, frame, slot};
+use pair::{Pair, ask, client, follow, frame};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ enum Act {
     /// Time goes on, so that a key may expire.
     Wait,
     Expire(u8),
+    /// All keys of a tag are read at once.
+    ReadAll(u8),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -46,7 +49,16 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::FlushAll),
         1 => Just(Act::Wait),
         1 => (0..12u8).prop_map(Act::Expire),
+        2 => (0..2u8).prop_map(Act::ReadAll),
     ]
+}
+
+/// Two tags whose keys are in one slot, by either scheme.
+const TAGS: [&str; 2] = ["a", "1446784"];
+
+/// The name of a key.
+fn name(key: u8) -> String {
+    format!("{{{}}}{key}", TAGS[usize::from(key % 2)])
 }
 
 /// How long a key lives that shall expire, and how long time goes on, in milliseconds.
@@ -67,6 +79,7 @@ type Value = (String, Option<u64>);
 /// A pair under a random course of events, with a map of what was acknowledged.
 struct Course {
     pair: Pair,
+    slot: u16,
     twin: BTreeMap<u8, Value>,
     now_ms: u64,
     migration: Option<Migration>,
@@ -77,16 +90,28 @@ struct Course {
 }
 
 impl Course {
-    fn new(mode: Mode) -> Self {
-        let pair = Pair::new(mode);
+    fn new(mode: Mode, scheme: SlotScheme) -> Self {
+        let pair = Pair::with_scheme(mode, scheme);
+        let slots = TAGS.map(|tag| scheme.slot(tag.as_bytes()));
+        assert_eq!(slots[0], slots[1]);
         let mut source = pair.engines[0].session();
         let twin = (0..8).map(|key| (key, ("first".to_owned(), None))).collect();
         (0..8).for_each(|key| {
-            assert_eq!(ask(&mut source, &format!("SET {{t}}{key} first")), "+OK\r\n")
+            assert_eq!(ask(&mut source, &format!("SET {} first", name(key))), "+OK\r\n")
         });
         let target = pair.engines[1].session();
         let (migration, to_target, to_source, waiting) = Default::default();
-        Self { pair, twin, now_ms: 1_000_000, migration, target, to_target, to_source, waiting }
+        Self {
+            pair,
+            slot: slots[0],
+            twin,
+            now_ms: 1_000_000,
+            migration,
+            target,
+            to_target,
+            to_source,
+            waiting,
+        }
     }
 
     /// The migration that is going on, a new one if the last has ended.
@@ -98,11 +123,11 @@ impl Course {
             ..MigrationLimits::default()
         };
         let over = self.migration.as_ref().is_none_or(Migration::is_ended);
-        if over && self.pair.owns(0, slot("t")) {
+        if over && self.pair.owns(0, self.slot) {
             self.migration = None;
             self.target = self.pair.engines[1].session();
             (self.to_target, self.to_source) = Default::default();
-            self.migration = Some(self.pair.migration(&[slot("t")], limits));
+            self.migration = Some(self.pair.migration(&[self.slot], limits));
         }
         self.migration.as_mut().unwrap()
     }
@@ -181,16 +206,17 @@ impl Course {
     fn act(&mut self, act: Act) -> Result<(), TestCaseError> {
         match act {
             Act::Set(key, value) => {
-                let line = format!("SET {{t}}{key} {value}");
+                let line = format!("SET {} {value}", name(key));
                 self.write(key, line, Some((value.to_string(), None)))?;
             }
             Act::Expire(key) => {
                 let at_ms = self.now_ms + LIFE_MS;
-                let line = format!("SET {{t}}{key} dying PXAT {at_ms}");
+                let line = format!("SET {} dying PXAT {at_ms}", name(key));
                 self.write(key, line, Some(("dying".to_owned(), Some(at_ms))))?;
             }
-            Act::Delete(key) => self.write(key, format!("DEL {{t}}{key}"), None)?,
+            Act::Delete(key) => self.write(key, format!("DEL {}", name(key)), None)?,
             Act::Read(key) => _ = self.check(key)?,
+            Act::ReadAll(tag) => self.read_all(tag)?,
             Act::Send => self.send(),
             Act::Arrive(len) => self.arrive(len),
             Act::Answer(len) => self.answer(len),
@@ -211,6 +237,22 @@ impl Course {
         self.hear()
     }
 
+    /// Reads all keys of a tag at the source. Where tags go whole, none is ever found in two parts.
+    fn read_all(&mut self, tag: u8) -> Result<(), TestCaseError> {
+        let keys: Vec<u8> = (0..12).filter(|key| key % 2 == tag).collect();
+        let names: Vec<String> = keys.iter().map(|&key| name(key)).collect();
+        let told = ask(&mut self.pair.engines[0].session(), &format!("MGET {}", names.join(" ")));
+        if told.starts_with('*') {
+            let text = |value: String| format!("${}\r\n{value}\r\n", value.len());
+            let values = keys.iter().map(|&key| self.held(key).map_or("$-1\r\n".into(), text));
+            prop_assert_eq!(told, format!("*6\r\n{}", values.collect::<String>()));
+        } else if self.pair.mode == Mode::ByTag && self.migration.is_some() {
+            let is_parted = told.starts_with("-TRYAGAIN Multiple keys");
+            prop_assert!(!is_parted, "{}", told);
+        }
+        Ok(())
+    }
+
     /// Takes the answers of those who waited.
     fn hear(&mut self) -> Result<(), TestCaseError> {
         for mut waiting in std::mem::take(&mut self.waiting) {
@@ -227,7 +269,9 @@ impl Course {
 
     /// Whether a key could be read; it has the right value then.
     fn check(&self, key: u8) -> Result<bool, TestCaseError> {
-        let Some(told) = client(&self.pair, &format!("GET {{t}}{key}")) else { return Ok(false) };
+        let Some(told) = client(&self.pair, &format!("GET {}", name(key))) else {
+            return Ok(false);
+        };
         let text = |value: String| format!("${}\r\n{value}\r\n", value.len());
         prop_assert_eq!(told, self.held(key).map_or("$-1\r\n".into(), text));
         Ok(true)
@@ -236,12 +280,12 @@ impl Course {
     /// Lets everything come to its end, without losses.
     fn finish(&mut self) -> Result<(), TestCaseError> {
         for _ in 0..STEPS_MAX {
-            if self.pair.owns(0, slot("t")) {
+            if self.pair.owns(0, self.slot) {
                 self.step();
                 self.hear()?;
             }
         }
-        prop_assert!(self.pair.owns(1, slot("t")), "a migration ends by itself");
+        prop_assert!(self.pair.owns(1, self.slot), "a migration ends by itself");
         self.hear()?;
         prop_assert!(self.waiting.is_empty(), "who waits is answered");
         for key in 0..12 {
@@ -255,24 +299,38 @@ impl Course {
 /// More than any course needs to move eight keys when nothing is lost any more.
 const STEPS_MAX: usize = 60;
 
+fn run(mode: Mode, scheme: SlotScheme, acts: Vec<Act>) -> Result<(), TestCaseError> {
+    let mut course = Course::new(mode, scheme);
+    for act in acts {
+        course.act(act)?;
+    }
+    course.finish()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn nothing_is_lost_and_nothing_comes_back_by_key(acts in prop::collection::vec(act(), 1..60)) {
-        let mut course = Course::new(Mode::ByKey);
-        for act in acts {
-            course.act(act)?;
-        }
-        course.finish()?;
+        run(Mode::ByKey, SlotScheme::Redis, acts)?;
     }
 
     #[test]
-    fn nothing_is_lost_and_nothing_comes_back_in_flight(acts in prop::collection::vec(act(), 1..60)) {
-        let mut course = Course::new(Mode::AsyncKeys);
-        for act in acts {
-            course.act(act)?;
-        }
-        course.finish()?;
+    fn nothing_is_lost_and_nothing_comes_back_in_flight(
+        acts in prop::collection::vec(act(), 1..60),
+    ) {
+        run(Mode::AsyncKeys, SlotScheme::Redis, acts)?;
+    }
+
+    #[test]
+    fn nothing_is_lost_and_nothing_comes_back_by_tag(acts in prop::collection::vec(act(), 1..60)) {
+        run(Mode::ByTag, SlotScheme::Redis, acts)?;
+    }
+
+    #[test]
+    fn nothing_is_lost_and_nothing_comes_back_by_codis_tags(
+        acts in prop::collection::vec(act(), 1..60),
+    ) {
+        run(Mode::ByTag, SlotScheme::Codis, acts)?;
     }
 }

@@ -168,6 +168,11 @@ fn a_redis_server_takes_a_slot_with_many_keys_in_flight() {
     takes_a_slot(Mode::AsyncKeys);
 }
 
+#[test]
+fn a_redis_server_takes_a_slot_by_tag() {
+    takes_a_slot(Mode::ByTag);
+}
+
 fn takes_a_slot(mode: Mode) {
     const KEYS: u32 = 2_000;
     let redis = Redis::start();

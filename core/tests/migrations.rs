@@ -12,7 +12,9 @@ use pair::{Pair, ask, id, slot};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-const MODES: [Mode; 3] = [Mode::ByKey, Mode::AsyncKeys, Mode::Atomic];
+const MODES: [Mode; 4] = [Mode::ByKey, Mode::AsyncKeys, Mode::Atomic, Mode::ByTag];
+/// Those in which the keys of a tag need not go at once.
+const FINE: &[Mode] = MODES.split_at(3).0;
 
 fn filled(mode: Mode) -> Pair {
     let pair = Pair::new(mode);
@@ -26,7 +28,7 @@ fn filled(mode: Mode) -> Pair {
 
 #[test]
 fn bytes_per_second_are_limited() {
-    for mode in MODES {
+    for &mode in FINE {
         let pair = filled(mode);
         let limits = MigrationLimits {
             bytes_per_second: Some(100_000),
@@ -48,7 +50,7 @@ fn bytes_per_second_are_limited() {
 
 #[test]
 fn progress_is_told_and_the_end_estimated() {
-    for mode in MODES {
+    for &mode in FINE {
         let pair = filled(mode);
         let limits = MigrationLimits {
             progress_every_ms: Some(5),

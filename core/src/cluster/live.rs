@@ -6,8 +6,9 @@
 //! after a change, and never acts on keys that have just left.
 
 use super::store::{self, Stored, TopologyStore};
-use super::{ClusterRecord, Fence, SetSlot, SlotState, Topology, Transit, Transits, Writers};
+use super::{ClusterRecord, Fence, SetSlot, SlotState, Tags, Topology, Transit, Transits, Writers};
 use crate::error::Error;
+use crate::keyspace::Key;
 use crate::slot::SlotSet;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
@@ -57,8 +58,23 @@ impl View {
     }
 
     /// What becomes of a writer to a key, if it is on its way to another node.
-    pub(crate) fn bar(&self, slot: u16, hash: u64) -> Option<Writers> {
-        self.transits.get(&slot)?.bar(hash)
+    pub(crate) fn bar(&self, key: &Key<'_>) -> Option<Writers> {
+        self.transits.get(&key.slot)?.bar(key)
+    }
+
+    /// Whether a key of a slot on its way that does not exist belongs to this node all the same, by
+    /// its tag.
+    pub(crate) fn keeps_tag_of(&self, key: &Key<'_>) -> bool {
+        self.transits.get(&key.slot).is_some_and(|transits| transits.keep_tag_of(key))
+    }
+
+    /// Notes which tags have left a slot; none from when on each key is looked at by itself.
+    pub(crate) fn set_left(&mut self, slot: u16, left: Option<Tags>) {
+        let transits = self.transits.entry(slot).or_default();
+        transits.set_left(left);
+        if transits.is_empty() {
+            self.end_transit(slot);
+        }
     }
 
     /// Notes that keys of a slot are on their way, and what becomes of those who want to write to
@@ -67,10 +83,17 @@ impl View {
         self.transits.entry(slot).or_default().send_off(keys, writers);
     }
 
-    /// Notes that keys of a slot are not on their way any more, but those that are `left` in doubt.
-    pub(crate) fn settle(&mut self, slot: u16, keys: &Arc<Transit>, left: Option<Arc<Transit>>) {
+    /// Notes that keys of a slot are not on their way any more, but those that are still in `doubt`.
+    /// `has_left` is whether none of them is here any more.
+    pub(crate) fn settle(
+        &mut self,
+        slot: u16,
+        keys: &Arc<Transit>,
+        has_left: bool,
+        doubt: Option<Arc<Transit>>,
+    ) {
         let transits = self.transits.entry(slot).or_default();
-        transits.settle(keys, left);
+        transits.settle(keys, has_left, doubt);
         if transits.is_empty() {
             self.end_transit(slot);
         }
@@ -432,14 +455,15 @@ mod tests {
         keys.push(b"k", 20);
         let keys = Arc::new(keys);
         cluster.change_slot(3, |view| view.send_off(3, keys.clone(), Writers::Refused));
-        assert_eq!(cluster.view().bar(3, 20), Some(Writers::Refused));
-        assert_eq!(cluster.view().bar(4, 20), None);
+        let key = |slot| Key { bytes: b"k", hash: 20, slot, db: 0, held: 0 };
+        assert_eq!(cluster.view().bar(&key(3)), Some(Writers::Refused));
+        assert_eq!(cluster.view().bar(&key(4)), None);
         assert!(!cluster.view().is_disturbed(3, &keys));
         cluster.disturb();
         assert!(cluster.view().is_disturbed(3, &keys));
         assert_eq!(cluster.view().transits(3), std::slice::from_ref(&keys));
-        cluster.change_slot(3, |view| view.settle(3, &keys, None));
-        assert_eq!(cluster.view().bar(3, 20), None);
+        cluster.change_slot(3, |view| view.settle(3, &keys, true, None));
+        assert_eq!(cluster.view().bar(&key(3)), None);
     }
 
     #[test]

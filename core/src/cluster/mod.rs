@@ -8,6 +8,7 @@ mod node;
 mod record;
 mod setslot;
 pub mod store;
+mod tags;
 mod topology;
 mod transit;
 
@@ -18,5 +19,6 @@ pub use node::{Health, Node, NodeId, Role};
 pub use record::{ClusterRecord, Member};
 pub(crate) use setslot::SetSlot;
 pub use store::{FileStore, MemoryStore, TopologyStore};
+pub(crate) use tags::Tags;
 pub use topology::{SlotState, Topology};
 pub(crate) use transit::{Transit, Transits, Writers};

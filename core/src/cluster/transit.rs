@@ -1,6 +1,7 @@
 //! Some keys of a slot that were sent to another node. What becomes of them is the migration's to
 //! decide; until then routing keeps writers away from them.
 
+use super::Tags;
 use crate::keyspace::Key;
 use std::sync::Arc;
 
@@ -16,13 +17,15 @@ pub(crate) struct Transit {
     /// The least and the greatest of the hashes: a walk through a slot goes in their order, so that
     /// few writers look further.
     bounds: (u64, u64),
+    /// Tags all of whose keys are among them; none if keys go one by one.
+    pub(crate) tags: Option<Tags>,
 }
 
 impl Transit {
     /// No keys yet.
     pub(crate) fn new(slot: u16, db: usize) -> Self {
         let (bytes, ends, hashes) = Default::default();
-        Self { slot, db: db as u16, bytes, ends, hashes, bounds: (u64::MAX, 0) }
+        Self { slot, db: db as u16, bytes, ends, hashes, bounds: (u64::MAX, 0), tags: None }
     }
 
     /// No keys, of the same slot and database.
@@ -36,6 +39,11 @@ impl Transit {
         self.ends.push(self.bytes.len());
         self.hashes.push(hash);
         self.bounds = (self.bounds.0.min(hash), self.bounds.1.max(hash));
+    }
+
+    /// The slot of the keys.
+    pub(crate) fn slot(&self) -> u16 {
+        self.slot
     }
 
     /// The database of the keys.
@@ -53,10 +61,12 @@ impl Transit {
         self.ends.is_empty()
     }
 
-    /// Whether a key with this hash is among them, whatever its database: where two keys share a
-    /// hash by chance, a writer tries again once too often.
-    pub(crate) fn may_hold(&self, hash: u64) -> bool {
-        (self.bounds.0..=self.bounds.1).contains(&hash) && self.hashes.contains(&hash)
+    /// Whether a key may be among them or have one of their tags: where two keys share a hash by
+    /// chance, a writer tries again once too often.
+    pub(crate) fn may_hold(&self, key: &Key<'_>) -> bool {
+        let (least, most) = self.bounds;
+        ((least..=most).contains(&key.hash) && self.hashes.contains(&key.hash))
+            || self.tags.as_ref().is_some_and(|tags| tags.hold(key))
     }
 
     /// The `number`-th key, for an access that holds the slot alone.
@@ -92,6 +102,8 @@ pub(crate) enum Writers {
 pub(crate) struct Transits {
     parts: Vec<Part>,
     writers: Writers,
+    /// The tags that have left, if keys go by tag and it is known of all tags where they are.
+    left: Option<Tags>,
 }
 
 #[derive(Debug)]
@@ -104,7 +116,7 @@ struct Part {
 
 impl Default for Transits {
     fn default() -> Self {
-        Self { parts: Vec::new(), writers: Writers::Refused }
+        Self { parts: Vec::new(), writers: Writers::Refused, left: None }
     }
 }
 
@@ -122,10 +134,32 @@ impl Transits {
         }
     }
 
-    /// Removes keys, but those of them that are `left` in doubt.
-    pub(crate) fn settle(&mut self, keys: &Arc<Transit>, left: Option<Arc<Transit>>) {
+    /// Removes keys, but those of them that are still in `doubt`. `has_left` is whether none of them
+    /// is here any more.
+    pub(crate) fn settle(
+        &mut self,
+        keys: &Arc<Transit>,
+        has_left: bool,
+        doubt: Option<Arc<Transit>>,
+    ) {
         self.find(keys).map(|place| self.parts.remove(place));
-        self.parts.extend(left.map(|keys| Part { keys, is_disturbed: false }));
+        self.parts.extend(doubt.map(|keys| Part { keys, is_disturbed: false }));
+        if let (true, Some(left), Some(tags)) = (has_left, &mut self.left, &keys.tags) {
+            left.extend(tags);
+        }
+    }
+
+    /// Notes which tags have left a slot whose keys go by tag; none from when on each key is looked
+    /// at by itself.
+    pub(crate) fn set_left(&mut self, left: Option<Tags>) {
+        self.left = left;
+    }
+
+    /// Whether a key that does not exist belongs to this node, since the keys of its tag are here or
+    /// nowhere.
+    pub(crate) fn keep_tag_of(&self, key: &Key<'_>) -> bool {
+        let has_left = self.left.as_ref().and_then(|left| left.has_tag_of(key.db, key.bytes));
+        has_left == Some(false)
     }
 
     /// Lets nobody wait.
@@ -143,9 +177,9 @@ impl Transits {
         self.find(keys).is_some_and(|place| self.parts[place].is_disturbed)
     }
 
-    /// What becomes of a writer to a key with this hash, if it may be among them.
-    pub(crate) fn bar(&self, hash: u64) -> Option<Writers> {
-        self.parts.iter().any(|part| part.keys.may_hold(hash)).then_some(self.writers)
+    /// What becomes of a writer to a key, if it may be among them or have a tag of theirs.
+    pub(crate) fn bar(&self, key: &Key<'_>) -> Option<Writers> {
+        self.parts.iter().any(|part| part.keys.may_hold(key)).then_some(self.writers)
     }
 
     /// All keys.
@@ -153,9 +187,9 @@ impl Transits {
         self.parts.iter().map(|part| part.keys.clone())
     }
 
-    /// Whether there are none.
+    /// Whether there is nothing to know.
     pub(crate) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.parts.is_empty() && self.left.is_none()
     }
 }
 
@@ -170,19 +204,20 @@ mod tests {
             keys.push(b"k", hash);
             Arc::new(keys)
         };
+        let key = |hash| Key { bytes: b"k", hash, slot: 7, db: 0, held: 0 };
         let (first, second, left) = (some(1), some(2), some(2));
         let mut transits = Transits::default();
         transits.send_off(first.clone(), Writers::Held);
         transits.send_off(second.clone(), Writers::Held);
-        assert_eq!((transits.bar(1), transits.bar(3)), (Some(Writers::Held), None));
+        assert_eq!((transits.bar(&key(1)), transits.bar(&key(3))), (Some(Writers::Held), None));
         transits.disturb();
         transits.send_off(second.clone(), Writers::Held);
         assert!(transits.is_disturbed(&first) && !transits.is_disturbed(&second));
-        transits.settle(&first, None);
-        transits.settle(&second, Some(left.clone()));
+        transits.settle(&first, true, None);
+        transits.settle(&second, false, Some(left.clone()));
         transits.refuse_writers();
-        assert_eq!((transits.bar(1), transits.bar(2)), (None, Some(Writers::Refused)));
-        transits.settle(&left, None);
+        assert_eq!((transits.bar(&key(1)), transits.bar(&key(2))), (None, Some(Writers::Refused)));
+        transits.settle(&left, false, None);
         assert!(transits.is_empty());
     }
 
@@ -196,6 +231,29 @@ mod tests {
         let keys: Vec<_> =
             transit.keys().map(|key| (key.bytes, key.hash, key.slot, key.db)).collect();
         assert_eq!(keys, [(&b"one"[..], 1, 7, 3), (b"", 2, 7, 3), (b"three", 3, 7, 3)]);
-        assert!(transit.may_hold(3) && !transit.may_hold(4));
+        let key = |hash| Key { bytes: b"k", hash, slot: 7, db: 0, held: 0 };
+        assert!(transit.may_hold(&key(3)) && !transit.may_hold(&key(4)));
+    }
+    #[test]
+    fn a_tag_is_here_until_it_has_left() {
+        use crate::slot::SlotScheme;
+        let key = |bytes, hash| Key { bytes, hash, slot: 7, db: 0, held: 0 };
+        let mut keys = Transit::new(7, 0);
+        keys.push(b"{t}1", 1);
+        let mut tags = Tags::new(SlotScheme::Codis);
+        tags.insert(0, b"{t}1");
+        keys.tags = Some(tags);
+        let keys = Arc::new(keys);
+        let mut transits = Transits::default();
+        assert!(!transits.keep_tag_of(&key(b"{t}2", 2)));
+        transits.set_left(Some(Tags::new(SlotScheme::Codis)));
+        transits.send_off(keys.clone(), Writers::Held);
+        assert_eq!(transits.bar(&key(b"{t}2", 2)), Some(Writers::Held));
+        assert_eq!(transits.bar(&key(b"{u}2", 3)), None);
+        transits.settle(&keys, true, None);
+        assert!(!transits.keep_tag_of(&key(b"{t}2", 2)) && transits.keep_tag_of(&key(b"{u}2", 3)));
+        assert!(!transits.keep_tag_of(&key(b"untagged", 4)));
+        transits.set_left(None);
+        assert!(transits.is_empty() && !transits.keep_tag_of(&key(b"{u}2", 3)));
     }
 }

@@ -22,6 +22,7 @@ use super::tracking::Tracking;
 use super::wait::WaitingRoom;
 use crate::cluster::{Cluster, InFlight};
 use crate::config::Config;
+use crate::keyspace::Key;
 use crate::value::{Limits, ListLimits, PackLimits};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -109,6 +110,17 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
+    /// Whether a key may not be written, since it is on its way to another node.
+    pub(crate) fn bars(&self, key: &Key<'_>) -> bool {
+        let is_barred = |cluster: &Cluster| cluster.view().bar(key).is_some();
+        self.in_flight.may_hold(key) || self.cluster.as_ref().is_some_and(is_barred)
+    }
+
+    /// Whether a migration is at work on a slot.
+    pub(crate) fn is_moving(&self, slot: u16) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.view().is_claimed(slot))
+    }
+
     pub(crate) fn new(
         config: Config,
         users: Users,

@@ -88,6 +88,7 @@ impl Engine {
         let machine = match mode {
             Mode::ByKey => Machine::Open(OpenSlots::by_key(ends, slots.clone(), limits)),
             Mode::AsyncKeys => Machine::Open(OpenSlots::async_keys(ends, slots.clone(), limits)),
+            Mode::ByTag => Machine::Open(OpenSlots::by_tag(ends, slots.clone(), limits)),
             Mode::Atomic => Machine::Atomic(Atomic::new(ends, slots.clone(), limits, id)),
         };
         Ok(Migration::new(self, (id, mode, ends), slots, &limits, machine))

@@ -16,7 +16,8 @@
 //! Redis's rules, but for one case that it has not, since its MIGRATE blocks the server: a key that
 //! was sent to the target and is not yet deleted here may be read and not be written. Before 6, a
 //! write to it, and anything that finds it gone, waits if the migration is of a mode that lets it,
-//! and is told `TRYAGAIN` otherwise.
+//! and is told `TRYAGAIN` otherwise. Where keys go by tag, one counts as here from 6 on that has a tag
+//! which has not left.
 
 use crate::cluster::{Cluster, InFlight, SlotState, View, Writers};
 use crate::command::table::{Spec, flag};
@@ -54,9 +55,9 @@ struct Request {
     write: bool,
     /// It may write, itself or by a script.
     may_write: bool,
-    /// It is MIGRATE.
+    /// It is MIGRATE or Codis's, and looks itself at which keys are on their way.
     migrate: bool,
-    /// ASKING came before it, or it is RESTORE-ASKING.
+    /// ASKING came before it, or it is RESTORE-ASKING or Codis's.
     asking: bool,
     /// The session is content with a replica's view.
     readonly: bool,
@@ -91,8 +92,10 @@ pub(super) fn check(
             let request = Request {
                 write,
                 may_write: spec.may_write(),
-                migrate: &*spec.name == "migrate",
-                asking: asking || flags & flag::ASKING != 0,
+                migrate: &*spec.name == "migrate" || spec.name.starts_with("slotsmgrt"),
+                asking: asking
+                    || flags & flag::ASKING != 0
+                    || spec.name.starts_with("slotsrestore"),
                 readonly: client.readonly,
             };
             judge(&cluster.view(), &env.in_flight, request, keys, |key| access.contains(key))
@@ -182,18 +185,18 @@ fn judge(
             let found = keys.iter().map(|key| (key, exists(key)));
             let mut missing = 0;
             for (key, exists) in found {
-                missing += usize::from(!exists);
                 if exists && !request.may_write {
                     continue;
                 }
                 if in_flight.may_hold(key) {
                     return Err(IN_TRANSIT);
                 }
-                match view.bar(slot, key.hash) {
+                match view.bar(key) {
                     None => {}
                     Some(Writers::Refused) => return Err(IN_TRANSIT),
                     Some(Writers::Held) => return Err(HELD),
                 }
+                missing += usize::from(!exists && !view.keeps_tag_of(key));
             }
             if missing > 0 && missing < keys.len() {
                 return Err(TRY_AGAIN);
@@ -396,7 +399,7 @@ mod tests {
         told(&view, WRITE, &[key("A", 1)], &text);
         told(&view, Request { may_write: true, ..READ }, &[key("A", 1)], &text);
         told(&view, READ, &[key("x", 1)], &text);
-        view.settle(1, &keys, None);
+        view.settle(1, &keys, true, None);
         told(&view, WRITE, &[key("A", 1)], "serve");
     }
 }

@@ -13,5 +13,6 @@ pub(super) fn manner(limits: &MigrationLimits) -> Manner {
         bytes: limits.in_flight_bytes.max(1),
         keys: limits.in_flight_keys.max(1),
         writers: Writers::Held,
+        by_tag: false,
     }
 }

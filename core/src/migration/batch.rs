@@ -2,9 +2,11 @@
 //! the machine's business. All of it happens under the lock of the slot's shard.
 
 use super::request::{RestoreForm, write_restore};
-use crate::cluster::Transit;
+use crate::cluster::{Tags, Transit};
 use crate::keyspace::{Access, place_in_walk};
+use crate::slot::SlotScheme;
 use crate::value::object_footprint;
+use std::collections::HashSet;
 
 /// Chooses keys of a slot from a position on: up to `keys_max`, and fewer if they are large; at
 /// least one, if there is one that has not expired. Returns also the position to go on from, none
@@ -27,6 +29,46 @@ pub(super) fn choose(
     });
     if bytes <= bytes_max { (found, next) } else { cut(&found, &sizes, bytes_max, next) }
 }
+
+/// Adds all other keys of the tags that chosen keys have. By Codis's scheme they lie beside them; by
+/// Redis's the whole slot is looked through, once for all chosen keys.
+pub(super) fn complete_tags(access: &mut Access<'_>, chosen: &mut Transit) {
+    let keyspace = access.keyspace();
+    let (scheme, db) = (keyspace.scheme(), chosen.db());
+    let mut tags = Tags::new(scheme);
+    let names: HashSet<Box<[u8]>> = chosen.keys().map(|key| key.bytes.into()).collect();
+    let mut more: Vec<(Box<[u8]>, u64)> = Vec::new();
+    let mut add = |tags: &Tags, name: &[u8]| {
+        if tags.has_tag_of(db as u16, name) == Some(true) && !names.contains(name) {
+            more.push((name.into(), keyspace.hash(name)));
+        }
+    };
+    match scheme {
+        SlotScheme::Codis => {
+            for key in chosen.keys() {
+                if tags.insert(db as u16, key.bytes) {
+                    let mut one = Tags::new(scheme);
+                    one.insert(db as u16, key.bytes);
+                    access.walk_tag(&key, |record| add(&one, record.key()));
+                }
+            }
+        }
+        SlotScheme::Redis => {
+            chosen.keys().for_each(|key| _ = tags.insert(db as u16, key.bytes));
+            let mut from = (!tags.is_empty()).then_some(0);
+            while let Some(at) = from {
+                from = access.walk_slot(db, chosen.slot(), at, STEP, |record| {
+                    add(&tags, record.key());
+                });
+            }
+        }
+    }
+    more.iter().for_each(|(name, hash)| chosen.push(name, *hash));
+    chosen.tags = Some(tags);
+}
+
+/// Keys that are looked at in one step.
+const STEP: usize = 1_024;
 
 /// Cuts off the keys with which a batch would be too large.
 fn cut(
@@ -139,6 +181,28 @@ mod tests {
         assert_eq!(batches, [3, 3, 3, 3, 3, 3, 2]);
         assert_eq!(choose(&mut access, (slot, 0), 0, 100, 1).0.len(), 1);
         assert!(choose(&mut access, (slot, 1), 0, 100, 1).0.is_empty());
+    }
+
+    #[test]
+    fn tags_are_chosen_whole() {
+        for scheme in [SlotScheme::Redis, SlotScheme::Codis] {
+            let keyspace = Keyspace::new(Layout { scheme, shards: 4, databases: 2, seed: 0 });
+            let clock = ManualClock::new(1_000);
+            let time = Moment::new(&clock);
+            let slot = scheme.slot(b"{t}");
+            let mut access = Access::slot(&keyspace, &time, slot);
+            for name in (0..2_000).map(|key| format!("{{t}}{key}")).chain(["t".to_owned()]) {
+                let key = keyspace.locate(0, name.as_bytes());
+                access.put(&key, string::TAG, string::encode(b"v"), Expiry::Never);
+            }
+            let (mut chosen, _) = choose(&mut access, (slot, 0), 0, 3, usize::MAX);
+            complete_tags(&mut access, &mut chosen);
+            let names: std::collections::BTreeSet<_> =
+                chosen.keys().map(|key| key.bytes.to_vec()).collect();
+            assert_eq!(names.len(), chosen.len(), "each once");
+            let tagged = names.iter().filter(|name| name.starts_with(b"{t}")).count();
+            assert_eq!(tagged, 2_000, "{scheme:?}");
+        }
     }
 
     #[test]

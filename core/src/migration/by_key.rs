@@ -5,4 +5,5 @@ use super::open_slots::Manner;
 use crate::cluster::Writers;
 
 /// One batch at a time.
-pub(super) const MANNER: Manner = Manner { bytes: 1, keys: 1, writers: Writers::Refused };
+pub(super) const MANNER: Manner =
+    Manner { bytes: 1, keys: 1, writers: Writers::Refused, by_tag: false };

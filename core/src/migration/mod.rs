@@ -9,6 +9,7 @@ mod async_keys;
 mod atomic;
 mod batch;
 mod by_key;
+mod by_tag;
 mod open_slots;
 mod pace;
 mod peer;
@@ -48,6 +49,11 @@ pub enum Mode {
     /// that would write to a key on its way waits until the target has it, without holding a thread.
     /// No client is told to try again for that.
     AsyncKeys,
+    /// All keys of a tag in one step, as Codis moves them: as [`Mode::ByKey`], but what is between `{`
+    /// and `}` in the names of keys keeps them together, by either scheme of slots. Who would write to
+    /// a key of a tag on its way waits, and new keys are made where their tag is. Where hash tags are
+    /// those of Redis, each batch looks through its slot.
+    ByTag,
     /// Each slot whole at one moment, between two engines: a snapshot and the effects of writes go
     /// over while the slot is served here as ever; then its clients wait for the time of two messages
     /// to the target and one to the host's store, whose compare-and-set decides, and are sent on by
@@ -62,6 +68,7 @@ impl Mode {
         match self {
             Self::ByKey => "by_key",
             Self::AsyncKeys => "async_keys",
+            Self::ByTag => "by_tag",
             Self::Atomic => "atomic",
         }
     }

@@ -21,8 +21,8 @@ mod state;
 
 use super::peer::{Peer, is_passing};
 use super::{Ends, MigrationEvent, MigrationLimits, MigrationStatus, Source};
-use super::{async_keys, batch, by_key};
-use crate::cluster::{NodeId, SetSlot, SlotState, Transit, Writers};
+use super::{async_keys, batch, by_key, by_tag};
+use crate::cluster::{NodeId, SetSlot, SlotState, Tags, Transit, Writers};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::Access;
 use crate::slot::SlotSet;
@@ -39,6 +39,8 @@ pub(super) struct Manner {
     pub(super) keys: usize,
     /// What becomes of those who want to write to a key on its way.
     pub(super) writers: Writers,
+    /// Whether the keys of a tag go together.
+    pub(super) by_tag: bool,
 }
 
 /// Moves slots, one after the other.
@@ -73,6 +75,11 @@ impl OpenSlots {
     /// With many keys in flight: see [`async_keys`].
     pub(crate) fn async_keys(ends: Ends, slots: SlotSet, limits: MigrationLimits) -> Self {
         Self::new(async_keys::manner(&limits), ends, slots, limits)
+    }
+
+    /// By tag: see [`by_tag`].
+    pub(crate) fn by_tag(ends: Ends, slots: SlotSet, limits: MigrationLimits) -> Self {
+        Self::new(by_tag::MANNER, ends, slots, limits)
     }
 
     fn new(
@@ -300,15 +307,26 @@ impl OpenSlots {
             let _lock = source.lock(slot.number);
             let target = self.target;
             let change = SetSlot::Migrating(target.as_str().as_bytes());
+            self.know_tags(source, slot);
             let opened = source.cluster.set_slot(slot.number, change, 0);
             if let Err(error) = opened {
                 self.fail(error);
                 return self.withdraw(source, slot);
             }
         }
+        if !slot.fresh && !self.manner.by_tag {
+            let _lock = source.lock(slot.number);
+            self.know_tags(source, slot);
+        }
         let in_doubt = source.cluster.view().transits(slot.number);
         let tasks = in_doubt.into_iter().map(Task::Send).collect();
         State::Moving(Moving { tasks, ..Moving::choose(slot) })
+    }
+
+    /// Notes that no tag of a slot has left that is open from now on, or that keys go one by one.
+    fn know_tags(&self, source: &Source<'_>, slot: Slot) {
+        let left = self.manner.by_tag.then(|| Tags::new(source.keyspace.scheme()));
+        source.cluster.change_slot(slot.number, |view| view.set_left(slot.number, left));
     }
 
     /// Whether a slot's next step can be taken before what is on its way was answered.
@@ -353,6 +371,8 @@ impl OpenSlots {
         let db = match db {
             Some(db) if is_alone || db == self.peer.db => db,
             None if is_alone => {
+                // Nothing is here, so that whatever comes is made there.
+                source.cluster.change_slot(number, |view| view.set_left(number, None));
                 drop(access);
                 return self.close(source, moving.slot);
             }
@@ -395,7 +415,10 @@ impl OpenSlots {
         let bytes_max = self.limits.batch_bytes.min(budget).max(1);
         let keys_max = self.limits.batch_keys.max(1);
         let from = std::mem::take(&mut moving.from);
-        let (keys, next) = batch::choose(&mut access, slot, from, keys_max, bytes_max);
+        let (mut keys, next) = batch::choose(&mut access, slot, from, keys_max, bytes_max);
+        if self.manner.by_tag {
+            batch::complete_tags(&mut access, &mut keys);
+        }
         moving.from = next.unwrap_or(0);
         moving.is_through = next.is_none();
         if !keys.is_empty() {
@@ -475,7 +498,9 @@ impl OpenSlots {
         let mut access = source.lock(number);
         self.check_still_open(source, number);
         let is_disturbed = source.cluster.view().is_disturbed(number, &keys);
-        let keep = self.shall_leave(moving.slot) || is_disturbed;
+        // Of a tag nothing leaves if not all can.
+        let is_parted = self.manner.by_tag && !refused.is_empty();
+        let keep = self.shall_leave(moving.slot) || is_disturbed || is_parted;
         let before = moving.slot.keys;
         let mut erase = Transit::new(number, keys.db());
         let (mut sent, mut refused) = (sent.into_iter().peekable(), refused.into_iter().peekable());
@@ -492,7 +517,7 @@ impl OpenSlots {
         let moved = moving.slot.keys - before;
         self.status.keys_moved += moved;
         let erase = (!erase.is_empty()).then(|| Arc::new(erase));
-        source.cluster.change_slot(number, |view| view.settle(number, &keys, erase.clone()));
+        source.cluster.change_slot(number, |view| view.settle(number, &keys, !keep, erase.clone()));
         drop(access);
         moving.tasks.extend(erase.map(Task::Erase));
         if moved > 0 || fault.is_none() {
@@ -512,7 +537,7 @@ impl OpenSlots {
             None => {
                 let number = moving.slot.number;
                 let _lock = source.lock(number);
-                source.cluster.change_slot(number, |view| view.settle(number, &keys, None));
+                source.cluster.change_slot(number, |view| view.settle(number, &keys, false, None));
                 State::Moving(moving)
             }
             Some(fault) if is_passing(&fault) => {

@@ -24,13 +24,18 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(mode: Mode) -> Self {
+        Self::with_scheme(mode, SlotScheme::Redis)
+    }
+
+    pub(crate) fn with_scheme(mode: Mode, scheme: SlotScheme) -> Self {
         let clock = Arc::new(ManualClock::new(1_000_000));
         let nodes = [Node::primary(id(b'a'), "one", 1), Node::primary(id(b'b'), "two", 2)];
         let engines = [0, 1].map(|me| {
-            let mut topology = Topology::new(SlotScheme::Redis, nodes[me].clone());
+            let mut topology = Topology::new(scheme, nodes[me].clone());
             topology.put_node(nodes[1 - me].clone());
-            (0..16_384).for_each(|slot| assert!(topology.assign(slot, id(b'a'))));
+            (0..scheme.slots() as u16).for_each(|slot| assert!(topology.assign(slot, id(b'a'))));
             Engine::new(EngineOptions {
+                scheme,
                 shards: 16,
                 clock: Box::new(clock.clone()),
                 cluster: Some(topology),

@@ -89,7 +89,7 @@ fn judge(
     if !call.keys.contains(&key) {
         return Err((0, Error::err("the specified key doesn't exist")));
     }
-    let is_barred = |key: &Key<'_>| call.env.in_flight.may_hold(key);
+    let is_barred = |key: &Key<'_>| call.env.bars(key);
     if spec.flags & flag::WRITE != 0 && (is_barred(&key) || located.iter().any(is_barred)) {
         return Err((1, Error::err("the specified key is being migrated")));
     }

@@ -173,9 +173,12 @@ struct Group {
 }
 
 impl Group {
-    /// Bars writing. Returns false if that of a key is barred already.
+    /// Bars writing. Returns false if that of a key is barred already, or a migration moves them.
     fn take_off(&self, env: &Environment, key: &Key<'_>) -> bool {
         let in_flight = &env.in_flight;
+        if env.is_moving(key.slot) {
+            return false;
+        }
         let is_barred = |name: &[u8]| in_flight.may_hold(&Key { bytes: name, ..*key });
         if in_flight.any() && self.keys.iter().any(|name| is_barred(name)) {
             return false;

@@ -335,7 +335,7 @@ impl Sending {
     fn take_off(&self, access: &mut Access<'_>, env: &Environment, db: usize) -> Outcome {
         let keyspace = access.keyspace();
         let keys: Vec<Key<'_>> = self.keys.iter().map(|key| keyspace.locate(db, key)).collect();
-        if keys.iter().any(|key| env.in_flight.may_hold(key)) {
+        if keys.iter().any(|key| env.in_flight.may_hold(key) || env.is_moving(key.slot)) {
             return Err(super::send::IN_FLIGHT);
         }
         // A tag is entered once, with the first of its keys.

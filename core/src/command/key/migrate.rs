@@ -174,10 +174,7 @@ fn take_off(call: &mut Call<'_, '_>, keys: &[Box<[u8]>]) -> Result<(), Error> {
     let in_flight = &call.env.in_flight;
     let taken = located.iter().position(|key| !in_flight.enter(key));
     let entered = taken.unwrap_or(located.len());
-    let is_moving = || {
-        let view = call.env.cluster.as_ref().map(|cluster| cluster.view());
-        view.is_some_and(|view| located.iter().any(|key| view.is_claimed(key.slot)))
-    };
+    let is_moving = || located.iter().any(|key| call.env.is_moving(key.slot));
     if taken.is_some() || is_moving() {
         located[..entered].iter().for_each(|key| in_flight.leave(key));
         return Err(IN_FLIGHT);
