@@ -82,7 +82,6 @@ pub(crate) use monitor::is_shown_first;
 pub(crate) use names::Names;
 #[cfg(feature = "scripts")]
 pub(crate) use quoted::split_arguments;
-pub(crate) use script::BUSY;
 pub use script::RestorePolicy;
 #[cfg(feature = "scripts")]
 pub(crate) use script::{

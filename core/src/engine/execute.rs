@@ -6,8 +6,7 @@ use super::waiting::Deferred;
 use super::{Inner, route};
 use crate::command::tracking::follow;
 use crate::command::{
-    AuditEvent, BUSY, Call, ClientState, Counter, Environment, ReplyMode, Sample, is_shown_first,
-    table,
+    AuditEvent, Call, ClientState, Counter, Environment, ReplyMode, Sample, is_shown_first, table,
 };
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key, Traffic};
@@ -198,7 +197,7 @@ impl Inner {
             Err(error) => return self.refuse(client, words, error, out, time),
         };
         let Some(mut access) = self.lock_for(spec, words, keys, time) else {
-            return self.refuse(client, words, BUSY, out, time);
+            return self.refuse(client, words, self.env.scripting.busy(), out, time);
         };
         access.no_touch = client.no_touch;
         access.actor = client.id;

@@ -6,7 +6,7 @@ use super::execute::{Words, act, announce};
 use super::timing::Outcome;
 use super::{Inner, route};
 use crate::command::table::{Spec, flag};
-use crate::command::{BUSY, Call, ClientState, Transaction};
+use crate::command::{Call, ClientState, Transaction};
 use crate::error::{Error, ErrorKind};
 use crate::keyspace::{Access, Key};
 use crate::resp::ReplySink;
@@ -89,7 +89,7 @@ impl Inner {
         if self.env.cluster.is_some() && !keys.is_empty() {
             let keys_of = &mut keys[..];
             let access = Access::keys_unless(&self.keyspace, time, keys_of, &|| self.is_busy());
-            let mut access = access.ok_or(BUSY)?;
+            let mut access = access.ok_or_else(|| self.env.scripting.busy())?;
             match route::check(&self.env, spec, client, asking, &keys, &mut access) {
                 // EXEC will wait.
                 Err(error) if route::is_fenced(&error) => {}
@@ -122,7 +122,8 @@ impl Inner {
             plan.keys.extend(watch.keys().map(|(db, name)| self.keyspace.locate(db, name)));
         }
         let turn = plan.runs_scripts.then(|| self.env.scripting.take_turn()).transpose();
-        let locked = turn.and_then(|turn| Ok((turn, plan.lock(self, time).ok_or(BUSY)?)));
+        let busy = || self.env.scripting.busy();
+        let locked = turn.and_then(|turn| Ok((turn, plan.lock(self, time).ok_or_else(busy)?)));
         let (_turn, mut access) = match locked {
             Ok(locked) => locked,
             Err(error) => {

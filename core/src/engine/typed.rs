@@ -4,8 +4,8 @@
 
 use super::eviction::OUT_OF_MEMORY;
 use super::{Engine, route};
+use crate::command::ClientState;
 use crate::command::table::{self, Spec, flag};
-use crate::command::{BUSY, ClientState};
 use crate::error::Error;
 use crate::keyspace::{Access, Event, Expiry, Key};
 use crate::resp::{Protocol, Reply, ReplyBuilder};
@@ -170,7 +170,7 @@ impl Engine {
             && !inner.make_room(0, &time);
         let keys = std::slice::from_mut(&mut key);
         let access = Access::keys_unless(&inner.keyspace, &time, keys, &|| inner.is_busy());
-        let mut access = access.ok_or(BUSY)?;
+        let mut access = access.ok_or_else(|| inner.env.scripting.busy())?;
         if inner.env.cluster.is_some() || inner.env.in_flight.any() {
             let keys = std::slice::from_ref(&key);
             route::check(&inner.env, spec, &ClientState::default(), false, keys, &mut access)?;

@@ -130,7 +130,7 @@ mod phase {
 /// How long who waits for a script to end sleeps before it looks whether the script is slow.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-pub(crate) const BUSY: Error = Error::fixed(
+const BUSY: Error = Error::fixed(
     ErrorKind::Busy,
     "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
 );
@@ -194,7 +194,7 @@ impl Scripting {
         let guard = loop {
             match self.turn.try_lock_for(LOOK_EVERY) {
                 Some(guard) => break guard,
-                None if self.is_slow() => return Err(BUSY),
+                None if self.is_slow() => return Err(self.busy()),
                 None => {}
             }
         };
@@ -222,7 +222,7 @@ impl Scripting {
     /// `BUSY` if the script that runs is slow.
     #[inline]
     pub(crate) fn pass(&self) -> Result<(), Error> {
-        if self.is_slow() { Err(BUSY) } else { Ok(()) }
+        if self.is_slow() { Err(self.busy()) } else { Ok(()) }
     }
 
     /// Lets a command pass that looks at shards one by one, once no script runs.
@@ -246,7 +246,8 @@ impl Scripting {
         }
     }
 
-    fn busy(&self) -> Error {
+    /// What is answered while a script is slow.
+    pub(crate) fn busy(&self) -> Error {
         if self.is_function.load(Relaxed) { BUSY_WITH_FUNCTION } else { BUSY }
     }
 
@@ -307,7 +308,7 @@ impl Scripting {
     /// # Errors
     /// `BUSY` if a script that is none is slow.
     fn slow_function(&self) -> Result<Option<SlowScript>, Error> {
-        match self.pass() {
+        match self.pass_last() {
             Ok(()) => Ok(None),
             Err(_) if self.is_function.load(Relaxed) => Ok(self.slow.lock().clone()),
             Err(busy) => Err(busy),
