@@ -519,6 +519,67 @@ fn a_target_that_is_silent_leaves_all_as_it_was() {
 }
 
 #[test]
+fn a_fence_falls_by_itself_only_where_the_host_takes_the_risk() {
+    let deciding = |event: &MigrationEvent| matches!(event, MigrationEvent::Decide(_));
+    let wait = |pair: &mut Pair, migration: &mut Migration| {
+        let mut events = Vec::new();
+        (0..500).for_each(|_| events.extend(pair.carry(migration)));
+        events
+    };
+    let unfenced = [MigrationEvent::Unfenced { slot: slot("k") }];
+    for (unfence_after_ms, decision, kept) in [
+        (None, Decision::Refused, true),
+        (Some(300), Decision::Refused, true),
+        (Some(300), Decision::Committed { epoch: 5 }, false),
+    ] {
+        let mut pair = Pair::new();
+        ask(&pair.source, "SET k old");
+        pair.decides = false;
+        let limits = MigrationLimits { unfence_after_ms, ..MigrationLimits::default() };
+        let mut migration = pair.migrate_with(&["k"], limits);
+        pair.until(&mut migration, deciding);
+        let mut client = pair.source.session();
+        assert_eq!(say(&mut client, "SET k new"), "");
+        let events = wait(&mut pair, &mut migration);
+        client.poll();
+        let told = String::from_utf8(client.take_output()).unwrap();
+        if unfence_after_ms.is_none() {
+            assert_eq!((told.as_str(), &events[..]), ("", &[][..]));
+        } else {
+            assert_eq!((told.as_str(), &events[..]), ("+OK\r\n", &unfenced[..]));
+        }
+        migration.handle_decision(slot("k"), decision);
+        pair.run(&mut migration);
+        client.poll();
+        if kept {
+            assert_eq!(ask(&pair.source, "GET k"), "$3\r\nnew\r\n");
+        } else {
+            // The store had given it away already: what was written since is lost.
+            assert_eq!(ask(&pair.source, "GET k"), moved("k"));
+            assert_eq!(ask(&pair.target, "GET k"), "$3\r\nold\r\n");
+        }
+    }
+}
+
+#[test]
+fn a_fence_that_falls_before_the_store_was_asked_loses_nothing() {
+    let mut pair = Pair::new();
+    ask(&pair.source, "SET k old");
+    let limits =
+        MigrationLimits { unfence_after_ms: Some(300), durable: true, ..Default::default() };
+    let mut migration = pair.migrate_with(&["k"], limits);
+    // Nobody makes durable what has arrived, so that the target is never ready.
+    let mut client = pair.source.session();
+    (0..10).for_each(|_| _ = pair.carry(&mut migration));
+    assert_eq!(say(&mut client, "SET k new"), "");
+    let end = pair.run(&mut migration);
+    assert!(matches!(end, MigrationEvent::Failed { open: None, .. }), "{end:?}");
+    client.poll();
+    assert_eq!(client.take_output(), b"+OK\r\n");
+    assert_eq!(ask(&pair.source, "GET k"), "$3\r\nnew\r\n");
+}
+
+#[test]
 fn limits_of_speed_are_kept() {
     let mut pair = Pair::new();
     (0..500).for_each(|n| _ = ask(&pair.source, &format!("SET {{t}}{n} {}", "v".repeat(100))));

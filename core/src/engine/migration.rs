@@ -393,6 +393,7 @@ fn end_state(event: &MigrationEvent) -> Option<MigrationState> {
         MigrationEvent::Progress(_)
         | MigrationEvent::SlotMoved { .. }
         | MigrationEvent::Decide(_)
+        | MigrationEvent::Unfenced { .. }
         | MigrationEvent::Reconnect => None,
     }
 }

@@ -114,6 +114,15 @@ pub struct MigrationLimits {
     /// Effects of writes that may wait to be sent, in bytes. The migration fails beyond, with
     /// everything as it was. Atomic mode. Default: 256 MiB.
     pub backlog_bytes: usize,
+    /// How long clients may wait for a slot that is about to change hands, in milliseconds; none for
+    /// however long it takes. Atomic mode. Default: none.
+    ///
+    /// After that time the slot is served here again. As long as the store was not asked the move
+    /// begins to be given up, and nothing is at risk. Once it was asked, it may have given the slot to
+    /// the target, which then serves it too: **what is written here from then on is lost** when the
+    /// store's answer arrives, and until then two nodes acknowledge writes. That is a choice for
+    /// those who would rather lose writes than wait for a store that is out of reach.
+    pub unfence_after_ms: Option<u64>,
     /// Whether the target's host makes durable what arrived before the slot changes hands. Atomic
     /// mode. Default: no, so that a crash of the target right after may lose the slot.
     pub durable: bool,
@@ -135,6 +144,7 @@ impl Default for MigrationLimits {
             fence_bytes: 64 << 10,
             fence_after_ms: 2_000,
             backlog_bytes: 256 << 20,
+            unfence_after_ms: None,
             durable: false,
         }
     }
@@ -157,6 +167,13 @@ pub enum MigrationEvent {
     /// node to the target by compare-and-set, and calls [`crate::Migration::handle_decision`]. Until
     /// then the slot is served by nobody. Atomic mode.
     Decide(MigrationRecord),
+    /// A slot about which the store was asked is served here again, before the store has answered,
+    /// since [`MigrationLimits::unfence_after_ms`] says so. What is written to it is lost if the
+    /// store gives it to the target, which it still may. Atomic mode.
+    Unfenced {
+        /// The slot.
+        slot: u16,
+    },
     /// The target did not answer in time. The host makes sure that nothing sent so far will still
     /// be carried out, by ending the connection at the target, opens another and says so.
     Reconnect,

@@ -11,7 +11,7 @@
 //! Withdrawing abort                   ->   the target keeps nothing
 //! ```
 //! From Draining on the fence stands until the store has decided or the target has said that it gave
-//! the attempt up; no time makes it fall. What the target has can only be served by it once the
+//! the attempt up; no time makes it fall, unless the host has asked for that at its own risk. What the target has can only be served by it once the
 //! store's decision is known to the source or its host, and the source serves nothing from Preparing
 //! on: so at most one of the two answers for the slot.
 
@@ -90,6 +90,8 @@ pub(super) struct SlotMove {
     stream: Stream,
     state: State,
     attempts: u32,
+    /// When clients wait no longer, in microseconds, if there is such a time.
+    unfence_us: Option<u64>,
     pub(super) keys: u64,
     pub(super) events: Vec<MigrationEvent>,
 }
@@ -106,6 +108,7 @@ impl SlotMove {
             stream: Stream::new(header),
             state: State::Opening,
             attempts: 0,
+            unfence_us: None,
             keys: 0,
             events: Vec::new(),
         };
@@ -166,7 +169,7 @@ impl SlotMove {
         match self.state {
             State::Deleting(_) => Some(now_us),
             State::Ended(_) => None,
-            _ => self.stream.deadline_us(),
+            _ => self.stream.deadline_us().into_iter().chain(self.unfence_us).min(),
         }
     }
 
@@ -231,6 +234,8 @@ impl SlotMove {
         if is_small || waited_us >= self.limits.fence_after_ms.saturating_mul(1000) {
             let _lock = source.lock(self.slot);
             self.set_fence(source, Some(Fence::Writes));
+            let after_ms = self.limits.unfence_after_ms;
+            self.unfence_us = after_ms.map(|ms| source.now_us.saturating_add(ms * 1_000));
             return State::Draining(Draining { feed });
         }
         State::Copying(copying)
@@ -355,12 +360,15 @@ impl SlotMove {
     }
 
     /// Sets or lifts the slot's fence, whose lock the caller holds.
-    fn set_fence(&self, source: &Source<'_>, fence: Option<Fence>) {
+    fn set_fence(&mut self, source: &Source<'_>, fence: Option<Fence>) {
+        if fence.is_none() {
+            self.unfence_us = None;
+        }
         source.cluster.change_slot(self.slot, |view| view.set_fence(self.slot, fence));
     }
 
     /// Lets writers of one key wait, or none.
-    fn hold(&self, source: &Source<'_>, key: Option<u64>) {
+    fn hold(&mut self, source: &Source<'_>, key: Option<u64>) {
         let wanted = key.map(Fence::Key);
         if source.cluster.view().fence(self.slot) != wanted {
             self.set_fence(source, wanted);
@@ -410,6 +418,9 @@ impl SlotMove {
         if matches!(self.state, State::Deleting(_)) {
             return self.advance(source, 0);
         }
+        if self.unfence_us.is_some_and(|at_us| at_us <= source.now_us) {
+            self.unfence(source);
+        }
         if !self.stream.handle_timeout(source.now_us) {
             return;
         }
@@ -428,6 +439,30 @@ impl SlotMove {
             // Nobody waits for it: the target finds out by itself.
             State::Withdrawing(it) if !it.is_fenced => self.withdrawn(source, it),
             fenced => fenced,
+        };
+    }
+
+    /// Lets nobody wait any longer. The move goes on only where the store may have decided it already.
+    fn unfence(&mut self, source: &Source<'_>) {
+        let outcome = || Outcome::failed(b"ERR clients have waited for too long");
+        self.unfence_us = None;
+        self.state = match std::mem::replace(&mut self.state, State::Ended(None)) {
+            State::Draining(Draining { feed }) => {
+                self.withdraw(source, Some(&feed), false, outcome())
+            }
+            State::Preparing { .. } => self.withdraw(source, None, false, outcome()),
+            State::Withdrawing(it) => {
+                let _lock = source.lock(self.slot);
+                self.set_fence(source, None);
+                State::Withdrawing(Withdrawing { is_fenced: false, ..it })
+            }
+            deciding @ State::Deciding { .. } => {
+                let _lock = source.lock(self.slot);
+                self.set_fence(source, None);
+                self.events.push(MigrationEvent::Unfenced { slot: self.slot });
+                deciding
+            }
+            same => same,
         };
     }
 
