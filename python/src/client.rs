@@ -4,6 +4,7 @@
 use crate::errors;
 use crate::pipeline::{Queue, Then};
 use crate::reply::Tape;
+use crate::waiting;
 use crate::word::{Word, Words};
 use keyslot::{Engine, Session};
 use parking_lot::{Mutex, MutexGuard};
@@ -207,33 +208,16 @@ impl Client {
     ) -> PyResult<Bound<'py, PyAny>> {
         let words = slices(words);
         let engine = self.engine(py)?;
-        let tape = if engine.may_wait(&words)
-            && let Some(db) = self.plain_db()
-        {
-            self.wait_detached(py, engine.clone(), db, &words)?
+        let tape = if engine.may_wait(&words) && self.plain_db().is_some() {
+            // In a conversation of its own, so that this one can go on in another thread.
+            let mut session = self.converse(py, |session| session.twin())?;
+            waiting::call(py, &mut session, &words)?
         } else if is_short(&words) && engine.is_fast(&words) {
             self.converse(py, |session| call(session, &words))?
         } else {
             self.converse_detached(py, |session| call(session, &words))?
         };
         tape.into_object(py)
-    }
-
-    /// Carries out a request that may wait, as BLPOP does, in a conversation of its own, so that this
-    /// one can go on in another thread.
-    fn wait_detached(
-        &self,
-        py: Python<'_>,
-        engine: keyslot::Engine,
-        db: usize,
-        words: &[&[u8]],
-    ) -> PyResult<Tape> {
-        let protocol = self.converse(py, |session| session.protocol())?;
-        Ok(py.detach(|| {
-            let mut tape = Tape::take(protocol);
-            engine.call_blocking(db, words, &mut tape);
-            tape
-        }))
     }
 
     /// Ends the conversation; whatever is asked afterwards is refused.

@@ -12,6 +12,7 @@ mod pipeline;
 mod reply;
 mod session;
 mod strings;
+mod waiting;
 mod word;
 
 use pyo3::prelude::*;

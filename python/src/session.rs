@@ -1,10 +1,13 @@
 //! A conversation by bytes: what arrived goes in, what is to be sent comes out.
 
-use crate::client::Client;
+use crate::client::{Client, append};
 use crate::engine::Engine;
-use crate::reply;
+use crate::reply::{self, Tape};
+use crate::waiting;
+use crate::word::Words;
+use keyslot::resp::encode_request;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// One conversation with an engine, by bytes or by methods.
 #[pyclass(extends = Client, subclass, frozen, module = "keyslot._keyslot")]
@@ -43,6 +46,28 @@ impl Session {
             session.consume_output(session.output().len());
             Ok(output)
         })?
+    }
+
+    /// Take one request by its words, and carry it out as if its bytes had been fed.
+    #[pyo3(signature = (*words))]
+    fn send(this: &Bound<'_, Self>, words: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let mut request = Words::new();
+        append(&mut request, words)?;
+        let words: Vec<&[u8]> = request.iter().map(|word| word.bytes()).collect();
+        let mut bytes = Vec::new();
+        encode_request(&words, &mut bytes);
+        this.as_super().get().converse_detached(this.py(), |session| session.feed(&bytes))
+    }
+
+    /// Take what is to be sent as a list of objects, each a reply or a message, as ``execute`` returns
+    /// them. An error is an exception in the list.
+    fn take_replies<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        let tape = this.as_super().get().converse(this.py(), |session| {
+            let mut tape = Tape::take(session.protocol());
+            waiting::each_reply(session, &mut tape);
+            tape
+        })?;
+        tape.into_objects(this.py())
     }
 
     /// Forget the first ``size`` bytes of the output, which have been sent.

@@ -1,6 +1,9 @@
 """Commands that wait: they sleep without the interpreter's lock, and wake at once."""
 
+import signal
 import threading
+
+import pytest
 
 import keyslot
 
@@ -49,3 +52,34 @@ def test_a_transaction_does_not_wait():
         engine.execute("MULTI")
         assert engine.execute("BLPOP", "k", 0) == b"QUEUED"
         assert engine.execute("EXEC") == [None]
+
+
+def test_methods_wait_and_return_redis_pys_shapes():
+    with keyslot.Engine() as engine:
+        engine.rpush("l", "a", "b", "c", "d")
+        assert engine.blpop(["none", "l"], timeout=1) == (b"l", b"a")
+        assert engine.brpop("l") == (b"l", b"d")
+        assert engine.brpoplpush("l", "m") == b"c"
+        assert engine.blmove("l", "m", 1, "LEFT", "RIGHT") == b"b"
+        assert engine.blmpop(1, 2, "l", "m", direction="LEFT", count=5) == [b"m", [b"c", b"b"]]
+        engine.zadd("z", {"x": 1, "y": 2, "v": 3})
+        assert engine.bzpopmin("z") == (b"z", b"x", 1.0)
+        assert engine.bzpopmax(["none", "z"], 1) == (b"z", b"v", 3.0)
+        assert engine.bzmpop(1, 1, ["z"], min=True) == [b"z", [[b"y", b"2"]]]
+        assert engine.blpop("l", 0.01) is None
+        assert engine.bzpopmin("z", 0.01) is None
+        assert engine.wait(0, 10) == 0
+        assert engine.waitaof(0, 0, 10) == [0, 0]
+
+
+def test_a_signal_ends_a_wait():
+    with keyslot.Engine() as engine:
+        main = threading.main_thread().ident
+        timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            engine.blpop("k", 0)
+        timer.join()
+        # Nobody waits any longer who would take this.
+        assert engine.rpush("k", "v") == 1
+        assert engine.lpop("k") == b"v"

@@ -15,6 +15,8 @@ sockets.
 
 from ._keyslot import Link, ManualClock
 from ._links import LinkCarrier
+from ._lock import Lock
+from ._messages import Monitor, PubSub
 from ._pipeline import Pipeline
 from .engine import Engine, Session
 from .exceptions import (
@@ -28,6 +30,8 @@ from .exceptions import (
     DataError,
     ExecAbortError,
     KeyslotError,
+    LockError,
+    LockNotOwnedError,
     MovedError,
     NoPermissionError,
     NoScriptError,
@@ -53,12 +57,17 @@ __all__ = [
     "KeyslotError",
     "Link",
     "LinkCarrier",
+    "Lock",
+    "LockError",
+    "LockNotOwnedError",
     "ManualClock",
+    "Monitor",
     "MovedError",
     "NoPermissionError",
     "NoScriptError",
     "OutOfMemoryError",
     "Pipeline",
+    "PubSub",
     "ReadOnlyError",
     "ResponseError",
     "Session",

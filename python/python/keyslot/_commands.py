@@ -7,13 +7,16 @@ from ._bitmaps import BitmapCommands, HyperLogLogCommands
 from ._connection import ConnectionCommands
 from ._geo import GeoCommands
 from ._hashes import HashCommands
+from ._insight import InsightCommands
 from ._keys import KeyCommands
 from ._lists import ListCommands
+from ._messages import MessageCommands
 from ._server import ServerCommands
 from ._sets import SetCommands
 from ._sorted_sets import SortedSetCommands
 from ._streams import StreamCommands
 from ._strings import StringCommands
+from ._waiting import WaitingCommands
 
 
 class Commands(
@@ -28,7 +31,10 @@ class Commands(
     StreamCommands,
     KeyCommands,
     ConnectionCommands,
+    WaitingCommands,
+    MessageCommands,
     ServerCommands,
+    InsightCommands,
     AccessCommands,
 ):
     """The commands that are words and a conversion; the native classes have the others."""

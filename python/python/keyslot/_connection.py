@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._typing import Executor, Word, text
-from ._words import is_ok, unless_none
+from ._words import is_ok, option, unless_none
+from .exceptions import DataError
 
 _CLIENT_NUMBERS = frozenset(
     "id age idle db sub psub ssub multi qbuf qbuf-free obl argv-mem oll omem tot-mem".split()
@@ -73,6 +76,69 @@ class ConnectionCommands(Executor):
         reply: bytes = self.execute_command("CLIENT", "NO-TOUCH", mode)
         return reply
 
+    def auth(self, password: Word, username: Word | None = None) -> bool:
+        """Say who this client is."""
+        words = (password,) if username is None else (username, password)
+        return self.ask(is_ok, "AUTH", *words)
+
+    def client_getredir(self) -> int:
+        """Return the number of the client that is told instead of this one what changed; 0 if
+        none is, -1 if this one does not track."""
+        reply: int = self.execute_command("CLIENT", "GETREDIR")
+        return reply
+
+    def client_kill(self, address: str) -> bool:
+        """End the session of the client at an address."""
+        return self.ask(is_ok, "CLIENT", "KILL", address)
+
+    def client_kill_filter(
+        self,
+        _id: Word | None = None,
+        _type: str | None = None,
+        addr: str | None = None,
+        skipme: bool | None = None,
+        laddr: str | None = None,
+        user: str | None = None,
+        maxage: int | None = None,
+    ) -> int:
+        """End the sessions to which all of this applies, and return how many there were."""
+        words: list[Word] = ["CLIENT", "KILL"]
+        option("TYPE", _type, words)
+        option("SKIPME", None if skipme is None else "YES" if skipme else "NO", words)
+        option("ID", _id, words)
+        option("ADDR", addr, words)
+        option("LADDR", laddr, words)
+        option("USER", user, words)
+        option("MAXAGE", maxage, words)
+        if len(words) == 2:
+            raise DataError("CLIENT KILL needs at least one of its filters")
+        reply: int = self.execute_command(*words)
+        return reply
+
+    def client_pause(self, timeout: int, all: bool = True) -> bool:
+        """Hold back what all clients ask for, or only what they write, for so many milliseconds."""
+        return self.ask(is_ok, "CLIENT", "PAUSE", timeout, "ALL" if all else "WRITE")
+
+    def client_unpause(self) -> bytes:
+        """Hold back nothing any longer."""
+        reply: bytes = self.execute_command("CLIENT", "UNPAUSE")
+        return reply
+
+    def client_unblock(self, client_id: int, error: bool = False) -> bool:
+        """End the wait of a client as if its time were over, or with an error. Return whether it
+        waited."""
+        words = ("ERROR",) if error else ()
+        return self.ask(bool, "CLIENT", "UNBLOCK", client_id, *words)
+
+    def client_trackinginfo(self) -> list[Any]:
+        """Return whether this client is told what changed, and how."""
+        return self.ask(_tracking, "CLIENT", "TRACKINGINFO")
+
+    def role(self) -> list[Any]:
+        """Return what this node is to others: a master without replicas."""
+        reply: list[Any] = self.execute_command("ROLE")
+        return reply
+
 
 def _is_pong(reply: bytes) -> bool:
     return reply == b"PONG"
@@ -87,6 +153,10 @@ def _client(reply: bytes) -> dict[str, str | int]:
 
 def _clients(reply: bytes) -> list[dict[str, str]]:
     return [client_fields(line) for line in text(reply).splitlines()]
+
+
+def _tracking(reply: Any) -> list[Any]:
+    return [text(word) if isinstance(word, bytes) else word for word in reply]
 
 
 def client_fields(line: str) -> dict[str, str]:

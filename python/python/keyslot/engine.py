@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from . import _keyslot
 from ._commands import Commands
 from ._links import LinkCarrier
+from ._lock import Locks
+from ._messages import Listeners
 from ._pipeline import Pipelines
 from .exceptions import KeyslotError
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Session"]
 
 
-class Engine(_keyslot.Engine, Commands, Pipelines):
+class Engine(_keyslot.Engine, Commands, Pipelines, Locks, Listeners):
     """An engine: the keys, and a conversation about them.
 
     ``shards`` is the number of locks over the keyspace, a power of two; more let more threads work
@@ -66,7 +68,7 @@ class Engine(_keyslot.Engine, Commands, Pipelines):
         return f"<keyslot.Engine{' closed' if self.closed else ''}>"
 
 
-class Session(_keyslot.Session, Commands, Pipelines):
+class Session(_keyslot.Session, Commands, Pipelines, Locks):
     """A conversation with an engine, by bytes and by methods.
 
     Give it what arrives with ``feed``, send what ``take_output`` returns, and end the conversation

@@ -13,6 +13,8 @@ __all__ = [
     "DataError",
     "ExecAbortError",
     "KeyslotError",
+    "LockError",
+    "LockNotOwnedError",
     "MovedError",
     "NoPermissionError",
     "NoScriptError",
@@ -39,6 +41,14 @@ class DataError(KeyslotError):
 
 class WatchError(KeyslotError):
     """A key that was watched has changed, and the transaction was not carried out."""
+
+
+class LockError(KeyslotError, ValueError):
+    """A lock cannot be taken, or was not taken by who gives it back."""
+
+
+class LockNotOwnedError(LockError):
+    """A lock is another's by now, or nobody's."""
 
 
 class ResponseError(KeyslotError):
