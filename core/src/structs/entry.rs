@@ -6,11 +6,19 @@
 //!      | u32  | u8    | u8 (u32) | u16 (u32)  | u64       |         |          |
 //!                                  bytes only   if it expires
 //! ```
-//! The head holds the upper 24 bits of the stamp, a tag that belongs to the caller (4 bits), the
-//! class of the body (2 bits), whether an expiry time is present and whether the lengths are the
-//! wide ones in brackets. The stamp, 32 bits, tells how the entry was used lately; what it means is
-//! the caller's affair. A body is bytes, an integer of 8 bytes, or a boxed object.
-//! A 32-byte key with a 64-byte value takes 104 bytes.
+//! The head holds the upper 24 bits of the stamp, and in its highest byte, the marks, a tag that
+//! belongs to the caller (4 bits), the class of the body (2 bits), whether an expiry time is present
+//! and whether the lengths are the wide ones in brackets. The stamp, 32 bits, tells how the entry was
+//! used lately; what it means is the caller's affair. A body is bytes, an integer of 8 bytes, or a
+//! boxed object. A 32-byte key with a 64-byte value takes 104 bytes.
+//!
+//! An entry that never holds an object, such as a field of a hash, has no stamp either, but begins
+//! with the marks alone:
+//!
+//! ```text
+//! byte 0       1          2 (5)        4 (9)       +0 or +8
+//!      | marks | key len  | body len   | expire ms | key ... | body ... |
+//! ```
 //!
 //! The pointer itself is kept in six bytes: user space lies below 2^47 on the platforms that Rust
 //! has allocators for, unless a program asks the kernel for more. It lets nine entries with their
@@ -25,16 +33,17 @@ use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-/// The bits of the stamp that lie in the head.
+/// The bits of the stamp that lie in the head, below the marks.
 const STAMP_HEAD_BITS: u32 = 24;
 const STAMP_HEAD_MASK: u32 = (1 << STAMP_HEAD_BITS) - 1;
-const TAG_SHIFT: u32 = STAMP_HEAD_BITS;
-const CLASS_SHIFT: u32 = TAG_SHIFT + 4;
-const EXPIRES: u32 = 1 << (CLASS_SHIFT + 2);
-const WIDE: u32 = 1 << (CLASS_SHIFT + 3);
 /// Where the lowest 8 bits of the stamp are.
 const STAMP_TAIL_AT: usize = 4;
-const KEY_LEN_AT: usize = 5;
+
+/// The parts of the marks.
+const TAG_MASK: u8 = 0xf;
+const CLASS_SHIFT: u32 = 4;
+const EXPIRES: u8 = 1 << 6;
+const WIDE: u8 = 1 << 7;
 
 const ALIGN: usize = 8;
 const NARROW_KEY_LEN_MAX: usize = u8::MAX as usize;
@@ -92,6 +101,8 @@ impl<O> NewBody<'_, O> {
 /// Where the parts of one entry are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Shape {
+    /// Bytes before the lengths.
+    head_len: usize,
     class: Class,
     expires: bool,
     wide: bool,
@@ -100,11 +111,11 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(class: Class, expires: bool, key_len: usize, body_len: usize) -> Self {
+    fn new(head_len: usize, class: Class, expires: bool, key_len: usize, body_len: usize) -> Self {
         let wide = key_len > NARROW_KEY_LEN_MAX
             || (class == Class::Bytes && body_len > NARROW_BODY_LEN_MAX);
         assert!(key_len <= u32::MAX as usize && body_len <= u32::MAX as usize);
-        Self { class, expires, wide, key_len, body_len }
+        Self { head_len, class, expires, wide, key_len, body_len }
     }
 
     fn expire_at(self) -> usize {
@@ -114,7 +125,7 @@ impl Shape {
             (false, true) => 4,
             (true, true) => 8,
         };
-        KEY_LEN_AT + lengths
+        self.head_len + lengths
     }
 
     fn key_at(self) -> usize {
@@ -184,6 +195,12 @@ unsafe impl<O: Send> Send for Entry<O> {}
 unsafe impl<O: Sync> Sync for Entry<O> {}
 
 impl<O> Entry<O> {
+    /// Whether there is a stamp: an entry that can hold no object has none.
+    const STAMPED: bool = size_of::<O>() > 0;
+    const MARKS_AT: usize = if Self::STAMPED { 3 } else { 0 };
+    /// Where the lengths begin.
+    const KEY_LEN_AT: usize = if Self::STAMPED { STAMP_TAIL_AT + 1 } else { 1 };
+
     /// Makes an entry. `tag` is below 16 and belongs to the caller, as `stamp` does.
     pub(crate) fn new(
         key: &[u8],
@@ -192,7 +209,8 @@ impl<O> Entry<O> {
         expire_ms: Option<u64>,
         stamp: u32,
     ) -> Self {
-        let shape = Shape::new(body.class(), expire_ms.is_some(), key.len(), body.len());
+        let (class, expires) = (body.class(), expire_ms.is_some());
+        let shape = Shape::new(Self::KEY_LEN_AT, class, expires, key.len(), body.len());
         let mut entry = Self::allocate(shape, tag, stamp);
         entry.write_at(shape.key_at(), key);
         if let Some(expire_ms) = expire_ms {
@@ -212,38 +230,38 @@ impl<O> Entry<O> {
     /// The caller's tag.
     #[inline]
     pub(crate) fn tag(&self) -> u8 {
-        (self.head() >> TAG_SHIFT & 0xf) as u8
+        self.marks() & TAG_MASK
     }
 
     /// Sets the caller's tag.
     pub(crate) fn set_tag(&mut self, tag: u8) {
-        let head = self.head() & !(0xf << TAG_SHIFT) | u32::from(tag & 0xf) << TAG_SHIFT;
-        self.write_at(0, &head.to_ne_bytes());
+        let marks = self.marks() & !TAG_MASK | tag & TAG_MASK;
+        self.write_at(Self::MARKS_AT, &[marks]);
     }
 
     /// When the key expires, in milliseconds since the Unix epoch.
     #[inline]
     pub(crate) fn expire_ms(&self) -> Option<u64> {
-        if self.head() & EXPIRES == 0 {
+        if self.marks() & EXPIRES == 0 {
             return None;
         }
         Some(u64::from_ne_bytes(self.array_at(self.shape().expire_at())))
     }
 
-    /// The stamp.
+    /// The stamp; zero where there is none.
     #[inline]
     pub(crate) fn stamp(&self) -> u32 {
+        if !Self::STAMPED {
+            return 0;
+        }
         let [tail] = self.array_at(STAMP_TAIL_AT);
-        (self.head() & STAMP_HEAD_MASK) << 8 | u32::from(tail)
+        (u32::from_le_bytes(self.array_at(0)) & STAMP_HEAD_MASK) << 8 | u32::from(tail)
     }
 
-    /// Sets the stamp.
+    /// Sets the stamp, if there is one.
     #[inline]
     pub(crate) fn set_stamp(&mut self, stamp: u32) {
-        let [tail, ..] = stamp.to_le_bytes();
-        let head = self.head() & !STAMP_HEAD_MASK | stamp >> 8;
-        self.write_at(0, &head.to_ne_bytes());
-        self.write_at(STAMP_TAIL_AT, &[tail]);
+        self.write_marks(self.marks(), stamp);
     }
 
     /// The value.
@@ -271,7 +289,7 @@ impl<O> Entry<O> {
     /// that it held, if it held one.
     pub(crate) fn set_body(&mut self, tag: u8, body: NewBody<'_, O>) -> Option<Box<O>> {
         let old = self.shape();
-        let new = Shape::new(body.class(), old.expires, old.key_len, body.len());
+        let new = Shape::new(Self::KEY_LEN_AT, body.class(), old.expires, old.key_len, body.len());
         let fits = new.key_at() == old.key_at() && new.layout() == old.layout();
         if !fits {
             let fresh = Self::new(self.key(), tag, body, self.expire_ms(), self.stamp());
@@ -305,7 +323,7 @@ impl<O> Entry<O> {
         assert!(old.class == Class::Bytes && range.start <= range.end);
         assert!(range.end <= old.body_len);
         let body_len = old.body_len - range.len() + with.len();
-        let new = Shape::new(Class::Bytes, old.expires, old.key_len, body_len);
+        let new = Shape::new(Self::KEY_LEN_AT, Class::Bytes, old.expires, old.key_len, body_len);
         let (at, tail_len) = (old.body_at(), old.body_len - range.end);
         if new.key_at() == old.key_at() && new.layout() == old.layout() {
             let tail_at = at + range.start + with.len();
@@ -377,22 +395,19 @@ impl<O> Entry<O> {
     }
 
     fn write_head(&mut self, shape: Shape, tag: u8, stamp: u32) {
-        let [tail, ..] = stamp.to_le_bytes();
-        let mut head = stamp >> 8;
-        head |= u32::from(tag & 0xf) << TAG_SHIFT | (shape.class as u32) << CLASS_SHIFT;
-        head |= if shape.expires { EXPIRES } else { 0 } | if shape.wide { WIDE } else { 0 };
-        self.write_at(0, &head.to_ne_bytes());
-        self.write_at(STAMP_TAIL_AT, &[tail]);
+        let mut marks = tag & TAG_MASK | (shape.class as u8) << CLASS_SHIFT;
+        marks |= if shape.expires { EXPIRES } else { 0 } | if shape.wide { WIDE } else { 0 };
+        self.write_marks(marks, stamp);
         if shape.wide {
-            self.write_at(KEY_LEN_AT, &(shape.key_len as u32).to_ne_bytes());
+            self.write_at(Self::KEY_LEN_AT, &(shape.key_len as u32).to_ne_bytes());
         } else {
-            self.write_at(KEY_LEN_AT, &[shape.key_len as u8]);
+            self.write_at(Self::KEY_LEN_AT, &[shape.key_len as u8]);
         }
         let body_len = shape.body_len as u32;
         match (shape.class, shape.wide) {
-            (Class::Bytes, true) => self.write_at(KEY_LEN_AT + 4, &body_len.to_ne_bytes()),
+            (Class::Bytes, true) => self.write_at(Self::KEY_LEN_AT + 4, &body_len.to_ne_bytes()),
             (Class::Bytes, false) => {
-                self.write_at(KEY_LEN_AT + 1, &(body_len as u16).to_ne_bytes());
+                self.write_at(Self::KEY_LEN_AT + 1, &(body_len as u16).to_ne_bytes());
             }
             (Class::Int | Class::Boxed, _) => {}
         }
@@ -411,31 +426,49 @@ impl<O> Entry<O> {
         }
     }
 
+    /// Writes what is before the lengths.
     #[inline]
-    fn head(&self) -> u32 {
-        u32::from_ne_bytes(self.array_at(0))
+    fn write_marks(&mut self, marks: u8, stamp: u32) {
+        if Self::STAMPED {
+            let [tail, ..] = stamp.to_le_bytes();
+            let head = u32::from(marks) << STAMP_HEAD_BITS | stamp >> 8;
+            self.write_at(0, &head.to_le_bytes());
+            self.write_at(STAMP_TAIL_AT, &[tail]);
+        } else {
+            self.write_at(0, &[marks]);
+        }
+    }
+
+    #[inline]
+    fn marks(&self) -> u8 {
+        self.array_at::<1>(Self::MARKS_AT)[0]
     }
 
     #[inline]
     fn shape(&self) -> Shape {
-        let head = self.head();
-        let wide = head & WIDE != 0;
-        let class = match head >> CLASS_SHIFT & 3 {
+        let marks = self.marks();
+        let wide = marks & WIDE != 0;
+        let class = match marks >> CLASS_SHIFT & 3 {
             0 => Class::Bytes,
             1 => Class::Int,
             _ => Class::Boxed,
         };
         let key_len = if wide {
-            u32::from_ne_bytes(self.array_at(KEY_LEN_AT)) as usize
+            u32::from_ne_bytes(self.array_at(Self::KEY_LEN_AT)) as usize
         } else {
-            usize::from(self.array_at::<1>(KEY_LEN_AT)[0])
+            usize::from(self.array_at::<1>(Self::KEY_LEN_AT)[0])
         };
         let body_len = match (class, wide) {
-            (Class::Bytes, true) => u32::from_ne_bytes(self.array_at(KEY_LEN_AT + 4)) as usize,
-            (Class::Bytes, false) => usize::from(u16::from_ne_bytes(self.array_at(KEY_LEN_AT + 1))),
+            (Class::Bytes, true) => {
+                u32::from_ne_bytes(self.array_at(Self::KEY_LEN_AT + 4)) as usize
+            }
+            (Class::Bytes, false) => {
+                usize::from(u16::from_ne_bytes(self.array_at(Self::KEY_LEN_AT + 1)))
+            }
             (Class::Int | Class::Boxed, _) => 8,
         };
-        Shape { class, expires: head & EXPIRES != 0, wide, key_len, body_len }
+        let (head_len, expires) = (Self::KEY_LEN_AT, marks & EXPIRES != 0);
+        Shape { head_len, class, expires, wide, key_len, body_len }
     }
 
     fn boxed_pointer(&self, shape: Shape) -> *mut O {
@@ -638,9 +671,55 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// One that can hold no object.
+        #[test]
+        fn an_entry_without_a_stamp_is_its_twin(
+            key in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..40),
+                (250usize..260).prop_map(|len| vec![3; len]),
+            ],
+            steps in proptest::collection::vec(step(), 0..12),
+        ) {
+            let mut entry = Entry::<()>::new(&key, 1, NewBody::Bytes(b""), None, 9);
+            let (mut tag, mut text, mut expire_ms) = (1, Vec::new(), None);
+            for step in steps {
+                match step {
+                    Step::Splice(at, cut, with) => {
+                        let start = at.index(text.len() + 1);
+                        let range = start..text.len().min(start + cut);
+                        entry.splice_body(range.clone(), &with);
+                        text.splice(range, with);
+                    }
+                    Step::Body(new_tag, TwinBody::Bytes(bytes)) => {
+                        prop_assert!(entry.set_body(new_tag, NewBody::Bytes(&bytes)).is_none());
+                        (tag, text) = (new_tag, bytes);
+                    }
+                    Step::Body(new_tag, _) => {
+                        entry.set_tag(new_tag);
+                        tag = new_tag;
+                    }
+                    Step::Expire(ms) => {
+                        entry.set_expire_ms(ms);
+                        expire_ms = ms;
+                    }
+                    Step::Stamp(stamp) => entry.set_stamp(stamp),
+                }
+                prop_assert_eq!((entry.key(), entry.tag(), entry.stamp()), (&key[..], tag, 0));
+                prop_assert_eq!((entry.bytes(), entry.expire_ms()), (&text[..], expire_ms));
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_field_and_value_cost_four_bytes_more_than_they_hold() {
+        let entry = Entry::<()>::new(&[1; 13], 0, NewBody::Bytes(&[2; 12]), None, 0);
+        assert_eq!(entry.shape().size(), 29);
+    }
+
     #[test]
     fn a_small_key_and_value_cost_eight_bytes_more_than_they_hold() {
-        let entry = Entry::<()>::new(&[1; 32], 0, NewBody::Bytes(&[2; 64]), None, 0);
+        let entry = Entry::<String>::new(&[1; 32], 0, NewBody::Bytes(&[2; 64]), None, 0);
         assert_eq!(entry.shape().size(), 104);
         assert_eq!(entry.footprint(), if cfg!(keyslot_plain_allocation) { 112 } else { 104 });
     }

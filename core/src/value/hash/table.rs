@@ -2,11 +2,11 @@
 //! order of their times.
 //!
 //! ```text
-//! table -> | head | lengths | time, if any | field | value |      structs/entry.rs draws it
+//! table -> | marks | lengths | time, if any | field | value |     structs/entry.rs draws it
 //! due   -> (time, hash of the field) (time, hash) ...             sorted, if any field expires
 //! ```
 //! Costs: a field is found, set and removed in O(1), and in O(log n) if it expires; beside its
-//! bytes it takes 7 for the head and 7 to 14 in the table, and 8 and some 20 more if it expires.
+//! bytes it takes 4 for marks and lengths and 7 to 14 in the table, and 8 and some 20 more if it expires.
 //!
 //! Two fields that expire in the same millisecond and share all 64 bits of a secret hash would be
 //! one in the order of times; the second would stay after its time, hidden, until the hash goes.
