@@ -43,41 +43,49 @@ fn overhead(bytes: f64) -> f64 {
     bytes / KEYS as f64 - PAYLOAD
 }
 
-/// Loads one side and prints by how many bytes the process grew.
+/// Loads one side and prints by how many bytes the process grew since that side was there and empty,
+/// which is what the other's `used_memory` is compared with as well.
 pub(crate) fn child(case: &str) -> Result<(), String> {
-    let before = resident_bytes();
-    let kept: Box<dyn std::any::Any> = match case {
+    match case {
         "keyslot" => {
             let engine = Engine::default();
-            (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE).expect("no cluster"));
-            Box::new(engine)
+            print_growth(|| {
+                (0..KEYS).for_each(|number| engine.set(&key(number), &VALUE).expect("no cluster"));
+                Ok(())
+            })
         }
         "kevy" => {
             let failed = |error: std::io::Error| error.to_string();
             let config = kevy_embedded::Config::default();
             let store = kevy_embedded::Store::open(config).map_err(failed)?;
-            for number in 0..KEYS {
-                store.set(&key(number), &VALUE).map_err(failed)?;
-            }
-            Box::new(store)
+            print_growth(|| {
+                let mut all = 0..KEYS;
+                all.try_for_each(|number| store.set(&key(number), &VALUE).map(drop)).map_err(failed)
+            })
         }
         _ => {
             let collection = COLLECTIONS.iter().find(|(name, _)| *name == case);
             let (_, add) = collection.ok_or_else(|| format!("no such side: {case}"))?;
             let engine = Engine::default();
             let mut session = engine.session();
-            let mut request = Vec::new();
-            for number in 0..KEYS {
-                request.clear();
-                add(number, &mut request);
-                session.feed(&request);
-                session.consume_output(session.output().len());
-            }
-            Box::new(engine)
+            print_growth(|| {
+                let mut request = Vec::new();
+                for number in 0..KEYS {
+                    request.clear();
+                    add(number, &mut request);
+                    session.feed(&request);
+                    session.consume_output(session.output().len());
+                }
+                Ok(())
+            })
         }
-    };
+    }
+}
+
+fn print_growth(load: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let before = resident_bytes();
+    load()?;
     println!("{}", resident_bytes() - before);
-    drop(kept);
     Ok(())
 }
 
