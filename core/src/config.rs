@@ -379,6 +379,16 @@ impl Config {
         self.number(const { place("cluster-slot-migration-log-max-len") }) as usize
     }
 
+    /// `cluster-require-full-coverage`: whether a gap in the slots stops all.
+    pub(crate) fn requires_full_coverage(&self) -> bool {
+        self.number(const { place("cluster-require-full-coverage") }) != 0
+    }
+
+    /// `cluster-allow-reads-when-down`: whether reads go on in a cluster that is down.
+    pub(crate) fn allows_reads_when_down(&self) -> bool {
+        self.number(const { place("cluster-allow-reads-when-down") }) != 0
+    }
+
     /// `cluster-slot-stats-enabled`: whether commands are counted by slot.
     #[inline]
     pub(crate) fn counts_traffic(&self) -> bool {

@@ -137,6 +137,65 @@ fn a_migration_of_the_host_writes_the_store_too() {
 }
 
 #[test]
+fn keys_of_a_slot_that_another_node_has_claimed_are_deleted() {
+    let store = MemoryStore::default();
+    let engines = cluster(&store);
+    let mut one = engines[0].session();
+    for line in ["SET k v", "SELECT 3", "SET k v", "SELECT 0", "SET other v"] {
+        says(&mut one, line, "+OK");
+    }
+    let slots = SlotSet::from_iter([7629u16]);
+    let epoch =
+        |number: usize| store.load().unwrap().record.member(id(number)).unwrap().node.config_epoch;
+    let claim = |from: usize, to: usize| {
+        assert!(store::give_slots(&store, &slots, (id(from), epoch(from)), id(to)).unwrap());
+        refresh(&engines);
+    };
+    claim(0, 1);
+    says(&mut one, "GET k", "-MOVED 7629 10.0.0.1:7002");
+    says(&mut one, "DBSIZE", ":1");
+    says(&mut one, "SELECT 3", "+OK");
+    says(&mut one, "DBSIZE", ":0");
+    says(&mut one, "SELECT 0", "+OK");
+    claim(1, 0);
+    says(&mut one, "MGET k", "*1\r\n$-1");
+    // A migration that is at work on the slot settles its keys itself.
+    says(&mut one, "SET k v", "+OK");
+    let migration = engines[0].migrate(Mode::Atomic, slots.clone(), id(1), Default::default());
+    claim(0, 1);
+    says(&mut one, "DBSIZE", ":2");
+    drop(migration.unwrap());
+}
+
+#[test]
+fn what_a_cluster_does_that_is_down_follows_its_settings_at_once() {
+    let engine = join(&MemoryStore::default(), 0);
+    let mut session = engine.session();
+    says(&mut session, "CLUSTER ADDSLOTS 7629", "+OK");
+    says(&mut session, "SET k v", "-CLUSTERDOWN The cluster is down");
+    let reads_only = "-CLUSTERDOWN The cluster is down and only accepts read commands";
+    says(&mut session, "CONFIG SET cluster-allow-reads-when-down yes", "+OK");
+    says(&mut session, "GET k", "$-1");
+    says(&mut session, "SET k v", reads_only);
+    says(&mut session, "CONFIG SET cluster-require-full-coverage no", "+OK");
+    says(&mut session, "SET k v", "+OK");
+    says(&mut session, "GET other", "-CLUSTERDOWN Hash slot not served");
+    engine.config_set("cluster-require-full-coverage", "yes").unwrap();
+    says(&mut session, "SET k v", reads_only);
+    engine.refresh_topology().unwrap();
+    says(&mut session, "SET k v", reads_only);
+    let mut topology = Topology::new(SlotScheme::Redis, node(0));
+    topology.require_full_coverage = false;
+    let options = || EngineOptions { cluster: Some(topology.clone()), ..Default::default() };
+    let name = "cluster-require-full-coverage";
+    let by_topology = Engine::new(options());
+    assert_eq!(by_topology.config_get(name).as_deref(), Some("no"));
+    let settings = vec![(name.to_owned(), "yes".to_owned())];
+    let by_setting = Engine::new(EngineOptions { settings, ..options() });
+    assert!(by_setting.topology().unwrap().require_full_coverage);
+}
+
+#[test]
 fn a_node_that_comes_again_is_what_it_was() {
     let folder = parent().join(format!("keyslot-cluster-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -4,7 +4,7 @@
 use keyslot::cluster::{Node, NodeId, Topology};
 use keyslot::resp::{Protocol, ReplyBuilder, encode_request};
 use keyslot::slot::{SlotScheme, SlotSet};
-use keyslot::time::ManualClock;
+use keyslot::time::{Clock, ManualClock};
 use keyslot::{
     Decision, Engine, EngineOptions, ImportEvent, Migration, MigrationEvent, MigrationLimits, Mode,
     Receiver, Session,
@@ -180,6 +180,41 @@ fn say(session: &mut Session, text: &str) -> String {
 
 fn moved(key: &str) -> String {
     format!("-MOVED {} second:1\r\n", slot(key))
+}
+
+/// A host that calls only when it is told to: no step may wait for a time at which nobody calls.
+#[test]
+fn who_sleeps_until_it_is_told_moves_slots_at_once() {
+    let mut pair = Pair::new();
+    let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
+    for key in keys.iter().skip(20) {
+        pair.source.set(key.as_bytes(), b"v").unwrap();
+    }
+    let mut migration = pair.migrate(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+    for _ in 0..10_000 {
+        while let Some(event) = migration.poll_event() {
+            if let MigrationEvent::Decide(record) = event {
+                migration.handle_decision(record.slot, Decision::Committed { epoch: 5 });
+            }
+        }
+        let (mut out, mut answers) = (Vec::new(), Vec::new());
+        if migration.poll_transmit(&mut out, 64 * 1024) {
+            pair.receiver.handle_frame(&out, &mut answers);
+            migration.handle_frame(&answers);
+            continue;
+        }
+        if migration.is_ended() {
+            break;
+        }
+        let now_us = pair.clock.now().mono_us;
+        assert!(migration.poll_timeout().is_some_and(|at_us| at_us <= now_us), "it waits in vain");
+        migration.handle_timeout();
+    }
+    assert!(migration.is_ended());
+    assert_eq!(
+        migration.status().slots_moved,
+        keys.iter().map(|key| slot(key)).collect::<SlotSet>().len()
+    );
 }
 
 #[test]

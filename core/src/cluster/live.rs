@@ -399,6 +399,22 @@ impl Cluster {
         result
     }
 
+    /// Says what a cluster does that is down. No lock is needed: a command that runs meanwhile goes by
+    /// the one rule or the other.
+    pub(crate) fn set_rules(&self, require_full_coverage: bool, allow_reads_when_down: bool) {
+        let rules = {
+            let topology = &self.view().topology;
+            (topology.require_full_coverage, topology.allow_reads_when_down)
+        };
+        if rules == (require_full_coverage, allow_reads_when_down) {
+            return;
+        }
+        self.change(|view| {
+            view.topology.require_full_coverage = require_full_coverage;
+            view.topology.allow_reads_when_down = allow_reads_when_down;
+        });
+    }
+
     /// Claims or releases slots, which changes nothing that clients see.
     pub(crate) fn change_claims<R>(&self, change: impl FnOnce(&mut View) -> R) -> R {
         change(&mut self.view.write())

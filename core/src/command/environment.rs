@@ -185,6 +185,12 @@ impl Environment {
             }
             self.users.audit.tell(client, &AuditEvent::SettingChanged { name });
         }
+        if let Some(cluster) = &self.cluster {
+            cluster.set_rules(
+                self.config.requires_full_coverage(),
+                self.config.allows_reads_when_down(),
+            );
+        }
         self.users.note_change();
     }
 

@@ -287,10 +287,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         .alias_of("cluster-slave-validity-factor").kept("How stale a replica may be to take over."),
     number("cluster-migration-barrier", 1, 0, INT, "").kept("Replicas that a master keeps."),
     flag("cluster-allow-replica-migration", true).kept("Whether replicas change masters."),
-    flag("cluster-require-full-coverage", true).kept("Whether a gap in the slots stops all."),
+    flag("cluster-require-full-coverage", true)
+        .engine("Whether a gap in the slots stops all."),
     flag("cluster-replica-no-failover", false).alias_of("cluster-slave-no-failover")
         .kept("Whether a replica never takes over by itself."),
-    flag("cluster-allow-reads-when-down", false).kept("Whether reads go on when it is down."),
+    flag("cluster-allow-reads-when-down", false)
+        .engine("Whether reads go on when it is down."),
     flag("cluster-allow-pubsubshard-when-down", true)
         .kept("Whether sharded channels go on when it is down."),
     flag("cluster-slot-stats-enabled", false)

@@ -9,7 +9,7 @@ use crate::config::{Authority, Config};
 use crate::error::Error;
 use crate::keyspace::Access;
 use crate::migration::{Feed, Frame, FrameReader, Header, Import, Imports, Kind, Standing};
-use crate::migration::{each_request, number, write_frame};
+use crate::migration::{begins, each_request, number, write_frame};
 use crate::resp::{Encoder, Protocol};
 use crate::time::{ManualClock, Moment};
 use parking_lot::Mutex;
@@ -73,6 +73,12 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// Whether what came first over a connection is a source's and no client's, for hosts that serve
+    /// both at one port: at least the first forty bytes of it, or all that came.
+    pub fn is_frame(bytes: &[u8]) -> bool {
+        begins(bytes)
+    }
+
     /// Takes in what the source sent, in pieces of any size, and appends the answers to `out`.
     pub fn handle_frame(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         let inner = &self.engine.inner;

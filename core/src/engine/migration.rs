@@ -44,7 +44,8 @@ impl Engine {
 
     /// Takes over what other nodes changed in the store of the topology. A host calls this some times
     /// a second; it costs what [`crate::cluster::TopologyStore::may_have_changed`] does if nothing is
-    /// new. Returns whether anything is otherwise now.
+    /// new. Returns whether anything is otherwise now. The keys of slots that another node has claimed
+    /// are deleted, as in Redis, unless a migration is at work on them.
     ///
     /// # Errors
     /// If the store cannot be reached.
@@ -52,8 +53,12 @@ impl Engine {
         let Some(cluster) = &self.inner.env.cluster else { return Ok(false) };
         let Some(stored) = cluster.news()? else { return Ok(false) };
         let time = Moment::new(&*self.inner.clock);
-        let everything = Access::all(&self.inner.keyspace, &time);
+        let mut everything = Access::all(&self.inner.keyspace, &time);
+        let before = cluster.view().topology.clone();
         let is_new = cluster.take_over(&stored);
+        if is_new {
+            self.inner.drop_lost_slots(cluster, &before, &mut everything);
+        }
         drop(everything);
         self.inner.redirect_waiting();
         self.inner.env.post.send();
@@ -147,6 +152,34 @@ impl Engine {
 }
 
 impl Inner {
+    /// Deletes the keys of slots that another node has claimed, as Redis does: nobody could reach them
+    /// here, and they would come back if the slot did. A slot is left alone while a migration or MIGRATE
+    /// is at work on it, which settles its keys itself; and so are all by a node that has become a
+    /// replica. The locks of all shards are held.
+    fn drop_lost_slots(&self, cluster: &Cluster, before: &Topology, everything: &mut Access<'_>) {
+        let lost: Vec<u16> = {
+            let view = cluster.view();
+            if view.topology.my_primary().is_some() {
+                return;
+            }
+            let is_lost = |slot: &u16| {
+                before.is_mine(*slot)
+                    && view
+                        .topology
+                        .owner(*slot)
+                        .is_some_and(|owner| owner.id != before.myself().id)
+                    && !view.is_claimed(*slot)
+                    && !self.env.in_flight.any_in(&SlotSet::from_iter([*slot]))
+            };
+            (0..before.scheme().slots()).map(|slot| slot as u16).filter(is_lost).collect()
+        };
+        for slot in lost {
+            for db in 0..self.keyspace.databases() {
+                everything.flush_slot(db, slot);
+            }
+        }
+    }
+
     /// A number for a migration, or for what arrives by one, greater than those before, of earlier runs
     /// too if the clock is right.
     pub(super) fn next_migration(&self) -> u64 {

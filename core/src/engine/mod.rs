@@ -164,8 +164,15 @@ impl Engine {
     /// it cannot be reached.
     pub fn open(options: EngineOptions) -> Result<Self, Error> {
         let mut settings = vec![("databases".to_owned(), options.databases.to_string())];
-        if options.cluster.is_some() {
-            settings.push(("cluster-enabled".to_owned(), "yes".to_owned()));
+        if let Some(topology) = &options.cluster {
+            // A setting that is given goes before what the topology says.
+            let flags = [
+                ("cluster-enabled", true),
+                ("cluster-require-full-coverage", topology.require_full_coverage),
+                ("cluster-allow-reads-when-down", topology.allow_reads_when_down),
+            ];
+            let word = |is_set| if is_set { "yes" } else { "no" };
+            settings.extend(flags.map(|(name, is_set)| (name.to_owned(), word(is_set).to_owned())));
         }
         let (mut declared, mut renamed) = (Vec::new(), Vec::new());
         for (name, value) in options.settings {
@@ -188,6 +195,10 @@ impl Engine {
             (Some(topology), Some(store)) => Some(Cluster::join(topology, store)?),
             (topology, _) => topology.map(Cluster::new),
         };
+        if let Some(cluster) = &cluster {
+            let (full, reads) = (config.requires_full_coverage(), config.allows_reads_when_down());
+            cluster.set_rules(full, reads);
+        }
         let now_ms = options.clock.unix_ms();
         let users = Users::new(options.secret, options.seed, options.acl_store);
         users.audit.set_sink(options.audit);

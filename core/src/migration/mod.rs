@@ -18,8 +18,8 @@ mod request;
 mod slot_action;
 
 pub(crate) use atomic::{
-    Atomic, Feed, Frame, FrameReader, Header, Import, Imports, Kind, Standing, each_request,
-    number, write_frame,
+    Atomic, Feed, Frame, FrameReader, Header, Import, Imports, Kind, Standing, begins,
+    each_request, number, write_frame,
 };
 pub(crate) use open_slots::OpenSlots;
 pub(crate) use pace::Pace;

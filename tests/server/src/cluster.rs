@@ -25,14 +25,7 @@ pub(crate) fn join(options: &Options) -> Result<Option<Membership>, String> {
             None => random_id(options.seed ^ u64::from(options.port).rotate_left(32)),
         },
     };
-    let mut topology = Topology::new(SlotScheme::Redis, Node::primary(id, host, options.port));
-    for (name, value) in &options.settings {
-        match name.as_str() {
-            "cluster-require-full-coverage" => topology.require_full_coverage = value == "yes",
-            "cluster-allow-reads-when-down" => topology.allow_reads_when_down = value == "yes",
-            _ => {}
-        }
-    }
+    let topology = Topology::new(SlotScheme::Redis, Node::primary(id, host, options.port));
     Ok(Some((topology, Arc::new(store))))
 }
 

@@ -3,14 +3,19 @@
 
 mod cluster;
 mod figures;
+mod journal;
 mod links;
+mod moves;
 mod options;
 mod serve;
 mod users;
 
+use journal::Journal;
 use keyslot::time::SystemClock;
-use keyslot::{Engine, EngineOptions};
+use keyslot::{Engine, EngineOptions, MigrationLimits};
+use moves::Moves;
 use options::Options;
+use serve::Host;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,9 +44,10 @@ fn run(options: Options) -> Result<(), String> {
     let clock = Arc::new(SystemClock::new());
     let membership = cluster::join(&options)?;
     let (cluster, topology_store) = membership.unzip();
+    let node = cluster.as_ref().map(|topology| topology.myself().id);
     let engine = Engine::open(EngineOptions {
         cluster,
-        topology_store,
+        topology_store: topology_store.clone(),
         clock: Box::new(clock.clone()),
         shards: options.shards,
         databases: options.databases,
@@ -52,20 +58,34 @@ fn run(options: Options) -> Result<(), String> {
         ..EngineOptions::default()
     });
     let engine = engine.map_err(|error| error.to_string())?;
-    keep(engine.clone());
+    let moves = match (topology_store, node, &options.cluster) {
+        (Some(store), Some(node), Some(path)) => {
+            let limits = MigrationLimits { durable: options.durable_moves, ..Default::default() };
+            let journal = Journal::new(path, node);
+            Some(Moves::new(&engine, &clock, store, journal, limits))
+        }
+        _ => None,
+    };
+    keep(engine.clone(), moves.clone());
     links::serve(&engine, &clock);
-    serve::listen(&engine, &clock, &options)
+    if let Some(moves) = &moves {
+        moves.serve()?;
+    }
+    serve::listen(&Host { engine, clock, moves }, &options)
 }
 
 /// Lets a thread do what is due: expiry, freeing of what waits to be freed, figures for INFO, and
 /// what other nodes changed in the topology.
-fn keep(engine: Engine) {
+fn keep(engine: Engine, moves: Option<Arc<Moves>>) {
     std::thread::spawn(move || {
         engine.set_host_figures(figures::read());
         let mut told = Instant::now();
         loop {
             if let Err(error) = engine.refresh_topology() {
                 eprintln!("keyslot-server: {error}");
+            }
+            if let Some(moves) = &moves {
+                moves.note_arrivals();
             }
             if !engine.maintain(MAINTAIN_BUDGET) {
                 std::thread::sleep(MAINTAIN_EVERY);

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 pub(crate) const USAGE: &str = "\
 usage: keyslot-server [--port N] [--bind ADDRESS] [--unixsocket PATH] [--shards N]
                       [--databases N] [--seed N] [--cluster FILE] [--node-id ID]
-                      [--announce-host HOST] [--aclfile PATH] [--NAME VALUE]...
+                      [--announce-host HOST] [--durable-moves yes|no]
+                      [--aclfile PATH] [--NAME VALUE]...
   --port N           TCP port on loopback; 0 for none (default 6379)
   --bind ADDRESS     loopback address to listen on (default 127.0.0.1)
   --unixsocket PATH  a unix socket to listen on as well
@@ -16,6 +17,8 @@ usage: keyslot-server [--port N] [--bind ADDRESS] [--unixsocket PATH] [--shards 
                      share it and meet by CLUSTER MEET
   --node-id ID       the node's name (default: the one that its address had, or by chance)
   --announce-host HOST  where clients find the node (default: --bind)
+  --durable-moves YN whether a slot that moves here is kept in a file before it changes hands, so
+                     that a crash of either node at that moment loses nothing (default no)
   --aclfile PATH     file of users, which has to be there
   --NAME VALUE       any CONFIG name with its value
 ";
@@ -32,6 +35,7 @@ pub(crate) struct Options {
     pub(crate) cluster: Option<PathBuf>,
     pub(crate) node_id: Option<String>,
     pub(crate) announce_host: Option<String>,
+    pub(crate) durable_moves: bool,
     pub(crate) acl_file: Option<PathBuf>,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) help: bool,
@@ -50,6 +54,7 @@ impl Default for Options {
             cluster: None,
             node_id: None,
             announce_host: None,
+            durable_moves: false,
             acl_file: None,
             settings: Vec::new(),
             help: false,
@@ -100,6 +105,7 @@ impl Options {
             "cluster" => self.cluster = Some(PathBuf::from(value)),
             "node-id" => self.node_id = Some(value),
             "announce-host" => self.announce_host = Some(value),
+            "durable-moves" => self.durable_moves = value == "yes",
             "seed" => self.seed = number(name, &value)?,
             "aclfile" => self.acl_file = Some(PathBuf::from(value)),
             _ => self.settings.push((name.to_owned(), value)),

@@ -1,8 +1,9 @@
 //! Sockets and threads: one thread a connection, which sleeps until there is something to do.
 
+use crate::moves::Moves;
 use crate::options::Options;
 use keyslot::time::{Clock, SystemClock};
-use keyslot::{Engine, Session};
+use keyslot::{Engine, Receiver, Session};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io::{self, Read, Write};
@@ -15,22 +16,27 @@ use std::time::Duration;
 
 const READ_BYTES: usize = 64 << 10;
 
+/// What serves connections.
+#[derive(Clone)]
+pub(crate) struct Host {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<SystemClock>,
+    /// In a cluster.
+    pub(crate) moves: Option<Arc<Moves>>,
+}
+
 /// Listens where the options say, says so on standard output, and serves until the process ends.
-pub(crate) fn listen(
-    engine: &Engine,
-    clock: &Arc<SystemClock>,
-    options: &Options,
-) -> Result<(), String> {
+pub(crate) fn listen(host: &Host, options: &Options) -> Result<(), String> {
     let mut acceptors = Vec::new();
     if let Some(path) = &options.unix_socket {
         let in_use = |error| format!("cannot listen on {}: {error}", path.display());
         let listener = UnixListener::bind(path).map_err(in_use)?;
         println!("listening on {}", path.display());
-        let (engine, clock) = (engine.clone(), clock.clone());
+        let host = host.clone();
         let name = format!("{}:0", path.display());
         acceptors.push(thread::spawn(move || {
             for stream in listener.incoming() {
-                accept(&engine, &clock, stream, &name, &name);
+                accept(&host, stream, &name, &name);
             }
         }));
     }
@@ -39,7 +45,7 @@ pub(crate) fn listen(
         let in_use = |error| format!("cannot listen on {address}: {error}");
         let listener = TcpListener::bind(&address).map_err(in_use)?;
         println!("listening on {address}");
-        let (engine, clock) = (engine.clone(), clock.clone());
+        let host = host.clone();
         acceptors.push(thread::spawn(move || {
             for stream in listener.incoming() {
                 let peer = stream.as_ref().ok().and_then(|stream| {
@@ -48,7 +54,7 @@ pub(crate) fn listen(
                     stream.peer_addr().ok()
                 });
                 let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
-                accept(&engine, &clock, stream, &peer, &address);
+                accept(&host, stream, &peer, &address);
             }
         }));
     }
@@ -62,21 +68,16 @@ pub(crate) fn listen(
     Ok(())
 }
 
-fn accept<S>(
-    engine: &Engine,
-    clock: &Arc<SystemClock>,
-    stream: io::Result<S>,
-    peer: &str,
-    local: &str,
-) where
+fn accept<S>(host: &Host, stream: io::Result<S>, peer: &str, local: &str)
+where
     S: Read + Write + AsFd + Send + 'static,
 {
     let Ok(stream) = stream else { return };
-    let mut session = engine.session();
+    let mut session = host.engine.session();
     session.set_peer(peer, local);
     // A connection that ends with an error has simply ended; the client knows why.
-    let clock = clock.clone();
-    thread::spawn(move || drop(converse(session, &clock, stream)));
+    let host = host.clone();
+    thread::spawn(move || drop(converse(session, &host, stream)));
 }
 
 /// How long it is until a time on the clock's monotonic scale.
@@ -86,10 +87,10 @@ pub(crate) fn time_left(at_us: Option<u64>, clock: &SystemClock) -> Option<Times
 }
 
 /// Serves one client: sleeps until it says something, others have something for it, or it has waited
-/// long enough.
+/// long enough. Another node that moves slots here is known by what it says first.
 fn converse(
     mut session: Session,
-    clock: &SystemClock,
+    host: &Host,
     mut stream: impl Read + Write + AsFd,
 ) -> io::Result<()> {
     let (mut bell, rope) = UnixStream::pair()?;
@@ -98,6 +99,7 @@ fn converse(
     // A bell that cannot be rung any more has been rung enough.
     session.set_waker(Arc::new(move || drop((&rope).write(&[1]))));
     let mut input = vec![0; READ_BYTES];
+    let mut is_first = true;
     loop {
         stream.write_all(session.output())?;
         session.consume_output(session.output().len());
@@ -105,7 +107,7 @@ fn converse(
             return Ok(());
         }
         let mut ready = [PollFd::new(&stream, PollFlags::IN), PollFd::new(&bell, PollFlags::IN)];
-        match poll(&mut ready, time_left(session.poll_timeout(), clock).as_ref()) {
+        match poll(&mut ready, time_left(session.poll_timeout(), &host.clock).as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
@@ -119,7 +121,14 @@ fn converse(
         if said {
             match stream.read(&mut input) {
                 Ok(0) => return Ok(()),
-                Ok(len) => session.feed(&input[..len]),
+                Ok(len) => {
+                    let moves = host.moves.as_ref().filter(|_| std::mem::take(&mut is_first));
+                    if let Some(moves) = moves.filter(|_| Receiver::is_frame(&input[..len])) {
+                        drop(session);
+                        return moves.receive(stream, &input[..len]);
+                    }
+                    session.feed(&input[..len]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

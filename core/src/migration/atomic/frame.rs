@@ -116,6 +116,12 @@ fn checksum(words: &[&[u8]]) -> u64 {
     digest.finalize()
 }
 
+/// Whether bytes begin with a frame.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else { return false };
+    bytes[0] == b'*' && bytes[end + 1..].starts_with(b"$9\r\nSLOTFRAME\r\n")
+}
+
 /// A number as frames carry it.
 pub(crate) fn number(word: &[u8]) -> Option<u64> {
     std::str::from_utf8(word).ok()?.parse().ok()

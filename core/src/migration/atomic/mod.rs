@@ -11,7 +11,7 @@ mod stream;
 
 pub(crate) use feed::Feed;
 pub(crate) use frame::{
-    Frame, FrameReader, Header, Kind, Standing, each_request, number, write as write_frame,
+    Frame, FrameReader, Header, Kind, Standing, begins, each_request, number, write as write_frame,
 };
 pub(crate) use import::{Import, Imports};
 
@@ -90,6 +90,9 @@ impl Atomic {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        if !self.is_cancelled && !self.waiting.is_empty() && self.at_work.len() < AT_WORK {
+            return Some(0);
+        }
         self.at_work.iter().filter_map(|machine| machine.poll_timeout(0)).min()
     }
 

@@ -168,6 +168,8 @@ impl SlotMove {
     pub(super) fn poll_timeout(&self, now_us: u64) -> Option<u64> {
         match self.state {
             State::Deleting(_) => Some(now_us),
+            // The next step waits for nothing, though the last one may have had nothing to send.
+            State::Copying(_) | State::Draining(_) if self.stream.is_settled() => Some(now_us),
             State::Ended(_) => None,
             _ => self.stream.deadline_us().into_iter().chain(self.unfence_us).min(),
         }
