@@ -94,6 +94,40 @@ fn what_came_before_an_error_stays() {
 }
 
 #[test]
+fn what_a_script_answers_counts_as_an_error_once() {
+    let counted = |script: &str| {
+        let mut session = Engine::default().session();
+        ask(&mut session, &["SET", "k", "v"]);
+        eval(&mut session, script);
+        let info = ask(&mut session, &["INFO", "commandstats", "errorstats"]);
+        let figures = |name: &str| {
+            let line = info.split(' ').find(|line| line.starts_with(name)).unwrap_or_default();
+            line.split_once(",rejected").map_or("none", |(_, rest)| rest).to_owned()
+        };
+        let errors: Vec<String> = info
+            .split(' ')
+            .filter_map(|line| line.strip_prefix("errorstat_"))
+            .map(str::to_owned)
+            .collect();
+        (figures("cmdstat_eval:"), figures("cmdstat_lpush:"), errors.join(" "))
+    };
+    let (done, failed) = ("_calls=0,failed_calls=0", "_calls=0,failed_calls=1");
+    for (script, eval, lpush, errors) in [
+        ("error('x')", failed, "none", "ERR:count=1"),
+        ("return redis.error_reply('MY x')", failed, "none", "MY:count=1"),
+        ("return {{err = 'A b'}}", failed, "none", "A:count=1"),
+        ("return redis.call('LPUSH', 'k', 1)", failed, failed, "WRONGTYPE:count=1"),
+        ("return {redis.pcall('LPUSH', 'k', 1)}", failed, failed, "WRONGTYPE:count=1"),
+        ("redis.pcall('LPUSH', 'k', 1)", done, failed, "WRONGTYPE:count=1"),
+        ("redis.pcall('LPUSH', 'k')", done, "_calls=1,failed_calls=0", "ERR:count=1"),
+        ("return 1", done, "none", ""),
+    ] {
+        let expected = (eval.to_owned(), lpush.to_owned(), errors.to_owned());
+        assert_eq!(counted(script), expected, "{script}");
+    }
+}
+
+#[test]
 fn nothing_leaks_from_a_script_to_the_next() {
     let readonly = "-ERR user_script:1: Attempt to modify a readonly table";
     for script in [
@@ -142,6 +176,10 @@ fn what_reaches_the_process_is_not_there() {
 
 #[test]
 fn bytecode_is_not_code() {
+    refused(
+        "load('return 1')",
+        "-ERR user_script:1: bad argument #1 to 'load' (function expected, got string)",
+    );
     told("return tostring(loadstring(string.dump(function() return 1 end)))", "$3 nil");
     let once =
         "local done local function read() if not done then done = true return '\\27Lua' end end ";

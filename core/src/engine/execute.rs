@@ -467,6 +467,9 @@ pub(super) fn act(call: &mut Call<'_, '_>) -> Outcome {
         route::note_write_without_keys(cluster, call.spec, call.located);
     }
     let outcome = match result {
+        Ok(()) if call.spec.flags & flag::RUNS_SCRIPTS != 0 && env.scripting.take_failure() => {
+            Outcome::Failed
+        }
         Ok(()) => Outcome::Done,
         Err(error) => {
             call.out.rewind(mark);

@@ -161,6 +161,8 @@ pub(crate) struct Scripting {
     /// Whether the script shall end, and whether it has written.
     killed: AtomicBool,
     wrote: AtomicBool,
+    /// Whether what it answers has an error in it.
+    failed: AtomicBool,
     /// Those who wait for the script to end.
     waiting: Mutex<()>,
     ended: Condvar,
@@ -261,6 +263,18 @@ impl Scripting {
     #[cfg(feature = "scripts")]
     pub(crate) fn note_write(&self) {
         self.wrote.store(true, Relaxed);
+    }
+
+    /// Notes that what the script answers has an error in it.
+    #[cfg(feature = "scripts")]
+    pub(crate) fn note_failure(&self) {
+        self.failed.store(true, Relaxed);
+    }
+
+    /// Whether the script that ended just now has answered an error. To be asked by the thread whose
+    /// turn it was.
+    pub(crate) fn take_failure(&self) -> bool {
+        self.failed.swap(false, Relaxed)
     }
 
     /// Notes that the script is slow, and lets the host serve others.

@@ -75,6 +75,12 @@ pub(super) fn error_table(lua: &Lua, text: &[u8]) -> Result<Table, Error> {
     Ok(table)
 }
 
+/// Whether the engine's figures have an error already, as its table says.
+pub(super) fn is_counted(problem: &Table) -> Result<bool, Error> {
+    let counted: Value = problem.raw_get("ignore_error_stats_update")?;
+    Ok(!matches!(counted, Value::Nil | Value::Boolean(false)))
+}
+
 /// Whether an error value ends the script: one of the interpreter itself, which no script may catch.
 pub(super) fn ends(_: &Lua, problem: Value) -> Result<bool, Error> {
     let Value::Error(error) = problem else { return Ok(false) };

@@ -350,15 +350,17 @@ fn answer(
 ) -> Result<(), Error> {
     match outcome {
         Ok(Ok(value)) => {
-            to_reply::write(value, protocol, call.out).map_err(|error| internal(&error))
+            let errors = to_reply::write(value, protocol, call.out);
+            for error in errors.map_err(|error| internal(&error))? {
+                note_failure(call, error.as_ref());
+            }
+            Ok(())
         }
         Ok(Err(problem)) => {
             let (text, is_counted) = uncaught(&problem, name).map_err(|error| internal(&error))?;
             let error = Error::new(ErrorKind::Foreign, text);
             call.out.error(&error);
-            if !is_counted {
-                call.env.stats.note_error(&error);
-            }
+            note_failure(call, Some(&error).filter(|_| !is_counted));
             Ok(())
         }
         Err(error) => Err(match Fault::of(&error) {
@@ -368,6 +370,14 @@ fn answer(
             }
             _ => internal(&error),
         }),
+    }
+}
+
+/// Counts an error that a script answered, unless the engine's figures have it already.
+fn note_failure(call: &Call<'_, '_>, fresh: Option<&Error>) {
+    call.env.scripting.note_failure();
+    if let Some(error) = fresh {
+        call.env.stats.note_error(error);
     }
 }
 
@@ -385,6 +395,5 @@ fn uncaught(problem: &Table, name: &str) -> Result<(Vec<u8>, bool), mlua::Error>
         text.extend_from_slice(&source.as_bytes());
         text.extend_from_slice(format!(":{line}.").as_bytes());
     }
-    let is_counted: Value = problem.raw_get("ignore_error_stats_update")?;
-    Ok((text, !matches!(is_counted, Value::Nil | Value::Boolean(false))))
+    Ok((text, fault::is_counted(problem)?))
 }

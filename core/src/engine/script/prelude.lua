@@ -190,7 +190,12 @@ local function compile_in(environment)
     text = type(text) == 'number' and tostring(text) or text
     return compile(text, name or text)
   end
-  local function load_pieces(read, name)
+  local function load_pieces(...)
+    local read, name = ...
+    if type_of(read) ~= 'function' then
+      local kind = select('#', ...) == 0 and 'no value' or type_of(read)
+      error("bad argument #1 to 'load' (function expected, got " .. kind .. ')', 2)
+    end
     local function checked()
       local piece = read()
       if piece ~= nil and type(piece) ~= 'string' and type(piece) ~= 'number' then

@@ -183,7 +183,7 @@ impl Running<'_, '_> {
         let located: SmallVec<[Key<'_>; 4]> =
             places.iter().map(|&place| keyspace.locate(db, words[place])).collect();
         self.claim(spec, words, &located);
-        self.route(spec, &located)?;
+        self.route(spec, &located).inspect_err(|_| self.env.stats.commands.reject(spec))?;
         self.commands += 1;
         if spec.flags & flag::WRITE != 0 {
             self.env.scripting.note_write();
@@ -222,6 +222,11 @@ impl Running<'_, '_> {
         let Some(spec) = self.env.names(&self.client).find(words) else {
             return Err(self.refuse("Unknown Redis command called from script"));
         };
+        self.admit_known(spec, words).inspect_err(|_| self.env.stats.commands.reject(spec))?;
+        Ok(spec)
+    }
+
+    fn admit_known(&self, spec: &'static Spec, words: &[&[u8]]) -> Result<(), Fault> {
         if !spec.takes(words.len()) {
             return Err(self.refuse("Wrong number of args calling Redis command from script"));
         }
@@ -239,7 +244,7 @@ impl Running<'_, '_> {
         if self.rights.is_starved && spec.flags & flag::DENYOOM != 0 {
             return Err(self.refuse_with(&OUT_OF_MEMORY));
         }
-        Ok(spec)
+        Ok(())
     }
 
     /// An error that no command has answered, which counts.

@@ -4,6 +4,7 @@
 //! Here the walk keeps a list of what it is in the midst of, and counts the places that Redis would
 //! have used: one for a value, three or four for a pair of a map.
 
+use super::fault::is_counted;
 use crate::error::{Error, ErrorKind};
 use crate::resp::{Protocol, ReplySink};
 use mlua::{Error as LuaError, Table, Value};
@@ -19,21 +20,26 @@ struct Rest {
     places: usize,
 }
 
-/// Writes a value. `script_protocol` is what the script chose by `redis.setresp`.
+/// The errors in a reply. Of those that the engine's figures have already, nothing is told.
+type Errors = Vec<Option<Error>>;
+
+/// Writes a value, and returns the errors in it. `script_protocol` is what the script chose by
+/// `redis.setresp`.
 pub(super) fn write(
     value: Value,
     script_protocol: Protocol,
     out: &mut dyn ReplySink,
-) -> Result<(), LuaError> {
+) -> Result<Errors, LuaError> {
     let mut open: Vec<Rest> = Vec::new();
+    let mut errors = Errors::new();
     let mut next = Some((value, 2));
     loop {
         if let Some((value, places)) = next.take()
-            && let Some(parts) = write_one(&value, places, script_protocol, out)?
+            && let Some(parts) = write_one(&value, places, script_protocol, out, &mut errors)?
         {
             open.push(Rest { parts: parts.into_iter(), places });
         }
-        let Some(Rest { parts, places }) = open.last_mut() else { return Ok(()) };
+        let Some(Rest { parts, places }) = open.last_mut() else { return Ok(errors) };
         match parts.next() {
             Some((value, own)) => next = Some((value, *places + own)),
             None => _ = open.pop(),
@@ -49,9 +55,12 @@ fn write_one(
     places: usize,
     script_protocol: Protocol,
     out: &mut dyn ReplySink,
+    errors: &mut Errors,
 ) -> Result<Option<Parts>, LuaError> {
     if places + PLACES_FREE > PLACES_MAX {
-        out.error(&Error::err("reached lua stack limit"));
+        let error = Error::err("reached lua stack limit");
+        out.error(&error);
+        errors.push(Some(error));
         return Ok(None);
     }
     match value {
@@ -60,7 +69,7 @@ fn write_one(
         Value::Number(value) => out.integer(truncated(*value)),
         Value::Boolean(value) if script_protocol == Protocol::Resp3 => out.boolean(*value),
         Value::Boolean(true) => out.integer(1),
-        Value::Table(table) => return write_table(table, out),
+        Value::Table(table) => return write_table(table, out, errors),
         _ => out.null(),
     }
     Ok(None)
@@ -73,9 +82,15 @@ fn truncated(value: f64) -> i64 {
 }
 
 /// A table is known by its fields: an error, a status, what RESP3 has beyond RESP2, or an array.
-fn write_table(table: &Table, out: &mut dyn ReplySink) -> Result<Option<Parts>, LuaError> {
+fn write_table(
+    table: &Table,
+    out: &mut dyn ReplySink,
+    errors: &mut Errors,
+) -> Result<Option<Parts>, LuaError> {
     if let Value::String(text) = table.raw_get("err")? {
-        out.error(&Error::new(ErrorKind::Foreign, text.as_bytes().to_vec()));
+        let error = Error::new(ErrorKind::Foreign, text.as_bytes().to_vec());
+        out.error(&error);
+        errors.push(if is_counted(table)? { None } else { Some(error) });
     } else if let Value::String(text) = table.raw_get("ok")? {
         out.status(&one_line(&text.as_bytes()));
     } else if let Some(value) = double(&table.raw_get("double")?) {
