@@ -318,11 +318,13 @@ fn a_function_in_a_transaction_is_one_of_its_commands() {
     ask(&mut session, &["FUNCTION", "LOAD", &incr]);
     ask(&mut session, &["FCALL", "f", "1", "k"]);
     ask(&mut session, &["FUNCTION", "STATS"]);
+    ask(&mut session, &["FUNCTION", "KILL"]);
     ask(&mut session, &["FUNCTION", "DELETE", "lib"]);
     ask(&mut session, &["FCALL", "f", "0"]);
     let stats = "*4 $14 running_script $-1 $7 engines *2 $3 LUA *4 $15 libraries_count :1 \
                  $15 functions_count :1 ";
-    let expected = format!("*5 $3 lib :1 {stats}+OK -ERR Function not found ");
+    let idle = "-NOTBUSY No scripts in execution right now. ";
+    let expected = format!("*6 $3 lib :1 {stats}{idle}+OK -ERR Function not found ");
     assert_eq!(ask(&mut session, &["EXEC"]), expected);
 }
 

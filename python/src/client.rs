@@ -6,6 +6,7 @@ use crate::pipeline::{Queue, Then};
 use crate::reply::Tape;
 use crate::waiting;
 use crate::word::{Word, Words};
+use keyslot::resp::Protocol;
 use keyslot::{Engine, Session};
 use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
@@ -38,6 +39,8 @@ pub(crate) struct Client {
     conversation: Mutex<Option<Session>>,
     /// The database for calls that do without the conversation, or [`NOT_PLAIN`].
     plain_db: AtomicUsize,
+    /// Whether the conversation chose RESP3.
+    has_newer_protocol: AtomicBool,
     closed: AtomicBool,
     /// What waits to be carried out, if this client is a pipeline. The lock is held for moments
     /// alone.
@@ -51,6 +54,7 @@ impl Client {
             shared: Some(shared),
             plain_db: AtomicUsize::new(session.plain_database().unwrap_or(NOT_PLAIN)),
             conversation: Mutex::new(Some(session)),
+            has_newer_protocol: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             queue: None,
         }
@@ -63,6 +67,7 @@ impl Client {
             shared: self.shared.clone(),
             plain_db: AtomicUsize::new(NOT_PLAIN),
             conversation: Mutex::new(Some(session)),
+            has_newer_protocol: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             queue: Some(Mutex::new(queue)),
         })
@@ -99,6 +104,7 @@ impl Client {
             // A typed call would be carried out at once.
             return;
         }
+        self.has_newer_protocol.store(session.protocol() == Protocol::Resp3, Relaxed);
         self.plain_db.store(session.plain_database().unwrap_or(NOT_PLAIN), Relaxed);
     }
 
@@ -212,12 +218,27 @@ impl Client {
             // In a conversation of its own, so that this one can go on in another thread.
             let mut session = self.converse(py, |session| session.twin())?;
             waiting::call(py, &mut session, &words)?
+        } else if engine.concerns_running_script(&words) && self.plain_db().is_some() {
+            self.call_aside(py, engine, &words)
         } else if is_short(&words) && engine.is_fast(&words) {
             self.converse(py, |session| call(session, &words))?
         } else {
             self.converse_detached(py, |session| call(session, &words))?
         };
         tape.into_object(py)
+    }
+
+    /// Carries out a request about a script without the conversation, which may be in the midst of
+    /// that script.
+    fn call_aside(&self, py: Python<'_>, engine: &Engine, words: &[&[u8]]) -> Tape {
+        let protocol =
+            if self.has_newer_protocol.load(Relaxed) { Protocol::Resp3 } else { Protocol::Resp2 };
+        let engine = engine.clone();
+        py.detach(|| {
+            let mut tape = Tape::take(protocol);
+            engine.call(words, &mut tape);
+            tape
+        })
     }
 
     /// Ends the conversation; whatever is asked afterwards is refused.

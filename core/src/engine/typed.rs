@@ -5,7 +5,7 @@
 use super::eviction::OUT_OF_MEMORY;
 use super::{Engine, route};
 use crate::command::ClientState;
-use crate::command::table::{self, Spec, flag};
+use crate::command::table::{self, Group, Spec, flag};
 use crate::error::Error;
 use crate::keyspace::{Access, Event, Expiry, Key};
 use crate::resp::{Protocol, Reply, ReplyBuilder};
@@ -208,6 +208,15 @@ impl Engine {
     pub fn may_wait(&self, words: &[&[u8]]) -> bool {
         const WAITS: u32 = flag::BLOCKING | flag::ASKS_PEERS;
         !words.is_empty() && table::lookup(words).is_ok_and(|spec| spec.flags & WAITS != 0)
+    }
+
+    /// Whether the command that these words ask for is about the script that runs: SCRIPT KILL,
+    /// FUNCTION KILL and FUNCTION STATS. It is of use only where it need not wait for that script.
+    pub fn concerns_running_script(&self, words: &[&[u8]]) -> bool {
+        !words.is_empty()
+            && table::lookup(words).is_ok_and(|spec| {
+                spec.command.group == Group::Scripting && spec.flags & flag::ALLOW_BUSY != 0
+            })
     }
 }
 

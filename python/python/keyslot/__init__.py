@@ -18,6 +18,7 @@ from ._links import LinkCarrier
 from ._lock import Lock
 from ._messages import Monitor, PubSub
 from ._pipeline import Pipeline
+from ._scripts import Script
 from .engine import Engine, Session
 from .exceptions import (
     AskError,
@@ -70,6 +71,7 @@ __all__ = [
     "PubSub",
     "ReadOnlyError",
     "ResponseError",
+    "Script",
     "Session",
     "TryAgainError",
     "WatchError",

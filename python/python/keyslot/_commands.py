@@ -11,6 +11,7 @@ from ._insight import InsightCommands
 from ._keys import KeyCommands
 from ._lists import ListCommands
 from ._messages import MessageCommands
+from ._scripts import ScriptCommands
 from ._server import ServerCommands
 from ._sets import SetCommands
 from ._sorted_sets import SortedSetCommands
@@ -30,6 +31,7 @@ class Commands(
     GeoCommands,
     StreamCommands,
     KeyCommands,
+    ScriptCommands,
     ConnectionCommands,
     WaitingCommands,
     MessageCommands,

@@ -220,7 +220,7 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.env.scripting.kill(true)?;
+    super::kill_script(call, true)?;
     call.out.ok();
     Ok(())
 }

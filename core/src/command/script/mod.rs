@@ -302,16 +302,15 @@ impl Scripting {
         *self.host.lock() = Some(host);
     }
 
-    /// Lets the script end that runs: a function, or one of the other kind.
+    /// Lets the script end that runs: a function, or one of the other kind. Waits until it is known
+    /// to be slow.
     fn kill(&self, function: bool) -> Result<(), Error> {
-        if self.is_idle() {
-            return Err(NOT_BUSY);
-        }
+        let Err(busy) = self.pass_last() else { return Err(NOT_BUSY) };
         if self.wrote.load(Relaxed) {
             return Err(UNKILLABLE);
         }
         if function != self.is_function.load(Relaxed) {
-            return Err(self.busy());
+            return Err(busy);
         }
         self.killed.store(true, Relaxed);
         Ok(())
@@ -367,9 +366,14 @@ fn show(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.env.scripting.kill(false)?;
+    kill_script(call, false)?;
     call.out.ok();
     Ok(())
+}
+
+/// Between the commands of a transaction no script runs.
+fn kill_script(call: &Call<'_, '_>, function: bool) -> Result<(), Error> {
+    if call.client.is_in_exec { Err(NOT_BUSY) } else { call.env.scripting.kill(function) }
 }
 
 /// SYNC and ASYNC are the same: scripts are small.
