@@ -59,6 +59,13 @@ CALLS = [
 ]
 
 
+def without_sets(result):
+    """Flags are a list in the older protocol and a set in the newer, which redis-py may speak."""
+    if isinstance(result, (list, tuple)):
+        return [without_sets(part) for part in result]
+    return sorted(result) if isinstance(result, set) else result
+
+
 def test_calls_have_redis_pys_results(engine, redis_client):
     redis_client.flushall()
     redis_client.function_flush()
@@ -66,7 +73,7 @@ def test_calls_have_redis_pys_results(engine, redis_client):
     for method, args, kwargs in CALLS:
         ours = outcome(engine, method, args, kwargs)
         theirs = outcome(redis_client, method, args, kwargs)
-        assert ours == theirs, (method, args, kwargs)
+        assert without_sets(ours) == without_sets(theirs), (method, args, kwargs)
 
 
 def test_an_odd_way_to_flush_is_refused(engine):
