@@ -55,6 +55,8 @@ pub(crate) struct ClientState {
     pub(crate) reply: ReplyMode,
     /// Whether the next command may be served from an importing slot.
     pub(crate) asking: bool,
+    /// Whether it came before the command that is being carried out.
+    pub(crate) asked: bool,
     /// Whether a replica's view is good enough for reads (READONLY).
     pub(crate) readonly: bool,
     /// Whether reads leave the access clock alone (CLIENT NO-TOUCH).
@@ -108,6 +110,7 @@ impl Default for ClientState {
             protocol: Protocol::default(),
             reply: ReplyMode::default(),
             asking: false,
+            asked: false,
             readonly: false,
             no_touch: false,
             no_evict: false,

@@ -363,7 +363,13 @@ impl Inner {
         let began_us = if is_counted { self.clock.now().mono_us } else { 0 };
         let mut call = Call { spec, words, located, keys, out, client, env: &self.env, time };
         let outcome = match served {
-            Ok(()) => act(&mut call),
+            Ok(()) => {
+                call.client.asked = asking;
+                let outcome = act(&mut call);
+                // What ASKING said holds for the transaction that MULTI began, up to its end.
+                call.client.asking |= asking && call.client.transaction.is_some();
+                outcome
+            }
             Err(error) if route::is_fenced(&error) && call.client.can_park() => {
                 // It is carried out anew when the fence is lifted.
                 call.client.asking = asking;

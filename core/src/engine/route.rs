@@ -77,7 +77,7 @@ pub(super) fn check(
     let flags = spec.flags;
     let write = flags & flag::WRITE != 0;
     let Some(cluster) = &env.cluster else {
-        return check_in_flight(&env.in_flight, write, keys);
+        return check_in_flight(&env.in_flight, spec.may_write(), keys);
     };
     match keys {
         [] => {
@@ -85,9 +85,11 @@ pub(super) fn check(
                 return Err(FENCED);
             }
             note_write_without_keys(cluster, spec, keys);
-            check_in_flight(&env.in_flight, write, keys)
+            check_in_flight(&env.in_flight, spec.may_write(), keys)
         }
-        [key] if cluster.is_plain(key.slot) => check_in_flight(&env.in_flight, write, keys),
+        [key] if cluster.is_plain(key.slot) => {
+            check_in_flight(&env.in_flight, spec.may_write(), keys)
+        }
         _ => {
             let request = Request {
                 write,
@@ -125,7 +127,7 @@ pub(super) fn check_all(
 ) -> Result<(), Error> {
     let (write, may_write) = (transaction.writes(), transaction.may_write());
     let Some(cluster) = &env.cluster else {
-        return check_in_flight(&env.in_flight, write, keys);
+        return check_in_flight(&env.in_flight, may_write, keys);
     };
     let readonly = client.readonly;
     let request = Request { write, may_write, migrate: false, asking, readonly };
@@ -211,7 +213,7 @@ fn judge(
             let several = keys.iter().any(|key| key.bytes != first.bytes);
             let served = !several || keys.iter().all(exists);
             return if served {
-                check_in_flight(in_flight, request.write, keys)
+                check_in_flight(in_flight, request.may_write, keys)
             } else {
                 Err(TRY_AGAIN)
             };
@@ -220,7 +222,7 @@ fn judge(
     }
     let at_replica = topology.my_primary() == Some(owner.id);
     if topology.is_mine(slot) || (at_replica && request.readonly && !request.write) {
-        return check_in_flight(in_flight, request.write, keys);
+        return check_in_flight(in_flight, request.may_write, keys);
     }
     Err(redirect(ErrorKind::Moved, slot, &owner.host, owner.port))
 }
@@ -390,6 +392,7 @@ mod tests {
         let text = "TRYAGAIN The key is on its way to another node";
         told(&view, READ, &[key("A", 1)], "serve");
         told(&view, WRITE, &[key("A", 1)], text);
+        told(&view, Request { may_write: true, ..READ }, &[key("A", 1), key("B", 1)], text);
         told(&view, WRITE, &[key("B", 1)], "serve");
         told(&view, READ, &[key("x", 1)], text);
         told(&view, READ, &[key("y", 1)], "ASK 1 other:2");

@@ -63,8 +63,7 @@ impl Inner {
         words: Words<'a>,
         time: &'a Moment<'a>,
     ) -> Result<(), Error> {
-        let asking = std::mem::take(&mut client.asking);
-        let served = self.is_queueable(client, spec, words, asking, time);
+        let served = self.is_queueable(client, spec, words, client.asking, time);
         let transaction = client.transaction.as_mut().expect("the session is in a transaction");
         match served {
             Ok(()) => transaction.push(spec, words),
@@ -182,6 +181,7 @@ impl Inner {
                 commands += transaction.len();
                 out.array(transaction.len());
                 access.begin_group();
+                client.asked = asking;
                 let mut start = 0;
                 let mut round = self.round();
                 for ((spec, words), end) in transaction.commands(&words).zip(plan.ends) {

@@ -318,7 +318,7 @@ impl Program<'_> {
             env: call.env,
             time: call.time,
             rights,
-            asking: false,
+            asking: call.client.asked,
             slot: call.located.first().map(|key| key.slot),
             commands: 0,
             name: self.name,
