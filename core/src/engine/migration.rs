@@ -12,6 +12,7 @@ use crate::migration::{
 };
 use crate::slot::SlotSet;
 use crate::time::Moment;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -144,7 +145,8 @@ impl Engine {
         let ends = Ends { source: cluster.view().topology.myself().id, target: record.target };
         let time = Moment::new(&*self.inner.clock);
         let now_us = self.inner.clock.now().mono_us;
-        let source = Source { keyspace: &self.inner.keyspace, cluster, time: &time, now_us };
+        let (keyspace, changes) = (&self.inner.keyspace, RefCell::default());
+        let source = Source { keyspace, cluster, time: &time, now_us, changes };
         let machine = Machine::Atomic(Atomic::resume(ends, record, decision, limits, &source));
         let about = (record.id, Mode::Atomic, ends);
         Ok(Migration::new(self, about, slots, &limits, machine))
@@ -378,14 +380,16 @@ impl Migration {
         let cluster = inner.cluster().expect("a migration begins in a cluster only");
         let time = Moment::new(&*inner.clock);
         let now_us = inner.clock.now().mono_us;
-        let source = Source { keyspace: &inner.keyspace, cluster, time: &time, now_us };
+        let (keyspace, changes) = (&inner.keyspace, RefCell::default());
+        let source = Source { keyspace, cluster, time: &time, now_us, changes };
         if self.is_cancelled.swap(false, Relaxed) {
             self.machine.cancel(&source);
         }
         let result = step(&mut self.machine, &source);
         self.note(now_us);
-        inner.redirect_waiting();
-        inner.env.post.send();
+        let mut keys = Access::nothing(keyspace, &time);
+        keys.changes.append(&mut source.changes.borrow_mut());
+        inner.settle(keys, 0, &time, VecDeque::new());
         result
     }
 

@@ -8,6 +8,7 @@
 use super::execute::{Keys, Words, act, announce};
 use super::route;
 use super::{Engine, Inner, Session};
+use crate::cluster::SlotState;
 use crate::command::table::Spec;
 use crate::command::{Call, ClientState, Release, Sample, WaitState, Waiter};
 use crate::error::{Error, ErrorKind};
@@ -266,7 +267,13 @@ impl Inner {
         self.env.pause.wake(&self.env.post);
         let now_ms = self.clock.unix_ms();
         let is_gone = |name: &[u8]| !cluster.serves(self.keyspace.locate(0, name).slot);
-        self.env.invalidate_gone(is_gone, now_ms);
+        // A key that is not here may come to be at the other node once its slot is open.
+        let is_leaving = |name: &[u8]| {
+            let slot = self.keyspace.locate(0, name).slot;
+            let state = cluster.view().topology.state(slot);
+            matches!(state, SlotState::Migrating { .. }) || !cluster.serves(slot)
+        };
+        self.env.invalidate_gone(is_leaving, now_ms);
         self.env.end_shard_channels(is_gone, now_ms);
         for waiter in self.env.waiting.all() {
             let time = Moment::new(&*self.clock);

@@ -343,6 +343,13 @@ impl Access<'_> {
         }
     }
 
+    /// Says what was done to a key outside of any command, as by a machine that moves keys.
+    pub(crate) fn say_apart(&mut self, key: &Key<'_>, words: &[&[u8]]) {
+        if self.recorder.is_on {
+            self.record_own(key, words);
+        }
+    }
+
     /// Says that the present command had no effect but those said, even if it counted a change.
     pub(crate) fn say_no_more(&mut self) {
         self.recorder.has_said = true;

@@ -31,10 +31,11 @@ pub use slot_action::{
 
 use crate::cluster::{Cluster, NodeId};
 use crate::error::{Error, ErrorKind};
-use crate::keyspace::{Access, Keyspace};
+use crate::keyspace::{Access, Changes, Event, Key, Keyspace};
 use crate::slot::SlotSet;
 use crate::time::Moment;
 use crate::value::dump::RDB_VERSION;
+use std::cell::RefCell;
 
 /// How keys are moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -347,10 +348,23 @@ pub(crate) struct Source<'a> {
     pub(crate) time: &'a Moment<'a>,
     /// Microseconds on the clock's monotonic scale.
     pub(crate) now_us: u64,
+    /// What happened to keys, for those who asked to hear of it. The engine tells them.
+    pub(crate) changes: RefCell<Changes>,
 }
 
 impl<'a> Source<'a> {
     pub(crate) fn lock(&self, slot: u16) -> Access<'a> {
         Access::slot(self.keyspace, self.time, slot)
+    }
+
+    /// Deletes a key that the target has, as DEL does. Returns whether it was there.
+    pub(crate) fn delete(&self, access: &mut Access<'_>, key: &Key<'_>) -> bool {
+        let was_there = access.remove(key);
+        if was_there {
+            access.say_apart(key, &[b"DEL", key.bytes]);
+            access.notify(Event::Generic, "del", key);
+            self.changes.borrow_mut().append(&mut access.changes);
+        }
+        was_there
     }
 }

@@ -231,7 +231,7 @@ impl Group {
             for key in keys {
                 if access.remove(key) {
                     deleted += 1;
-                    access.say(key, &[b"DEL", key.bytes]);
+                    access.say_apart(key, &[b"DEL", key.bytes]);
                     access.notify(Event::Generic, "del", key);
                 }
             }

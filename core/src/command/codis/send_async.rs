@@ -468,7 +468,7 @@ impl Send {
                 for key in &keys {
                     if access.remove(key) {
                         self.moved += 1;
-                        access.say(key, &[b"DEL", key.bytes]);
+                        access.say_apart(key, &[b"DEL", key.bytes]);
                         access.notify(Event::Generic, "del", key);
                     }
                 }

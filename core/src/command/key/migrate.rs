@@ -281,6 +281,7 @@ impl Migrate {
         let in_flight = &scene.env.in_flight;
         scene.keys.with_key(&mut key, |access, key| {
             if access.remove(key) {
+                access.say_apart(key, &[b"DEL", key.bytes]);
                 access.notify(Event::Generic, "del", key);
             }
             in_flight.leave(key);
