@@ -266,6 +266,67 @@ fn a_slot_moves_with_all_types_times_and_databases() {
 }
 
 #[test]
+fn a_key_is_idle_for_as_long_as_it_was() {
+    let mut pair = Pair::new();
+    let commands = ["SET {t}s 12345 PX 5000000", "SET {t}e text", "RPUSH {t}l a b", "SADD {t}m 1"];
+    commands.iter().for_each(|command| _ = ask(&pair.source, command));
+    let many: Vec<String> = (0..2_000).map(|n| format!("f{n} v{n}")).collect();
+    ask(&pair.source, &format!("HSET {{t}}h {}", many.join(" ")));
+    pair.clock.advance_ms(100_000);
+    let limits = MigrationLimits { piece_bytes: 1_000, ..MigrationLimits::default() };
+    let mut migration = pair.migrate_with(&["{t}"], limits);
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    for key in ["s", "e", "l", "m", "h"] {
+        let told = ask(&pair.target, &format!("OBJECT IDLETIME {{t}}{key}"));
+        assert!(told.starts_with(":10"), "{key} {told}");
+    }
+}
+
+#[test]
+fn a_target_that_crashed_and_was_opened_by_a_late_frame_is_begun_anew() {
+    let mut pair = Pair::new();
+    (0..50).for_each(|n| _ = ask(&pair.source, &format!("SET {{t}}{n} v")));
+    let limits = MigrationLimits { in_flight_bytes: 500, ..MigrationLimits::default() };
+    let mut migration = pair.migrate_with(&["{t}"], limits);
+    let mut open = Vec::new();
+    migration.poll_transmit(&mut open, 1);
+    let mut answers = Vec::new();
+    pair.receiver.handle_frame(&open, &mut answers);
+    migration.handle_frame(&answers);
+    // Some has arrived and was acknowledged when the target crashes, and the first frame comes again.
+    (0..2).for_each(|_| _ = pair.carry(&mut migration));
+    pair.target = engine(1, &pair.clock);
+    pair.receiver = pair.target.receiver();
+    pair.receiver.handle_frame(&open, &mut answers);
+    assert_eq!(ask(&pair.source, "SET {t}more v"), "+OK\r\n");
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert_eq!(ask(&pair.target, "DBSIZE"), ":51\r\n");
+}
+
+#[test]
+fn a_script_that_may_write_waits_as_a_writer_does() {
+    let mut pair = Pair::new();
+    ask(&pair.source, "SET {t}a 1");
+    let mut migration = pair.migrate(&["{t}"]);
+    pair.decides = false;
+    let script = "return redis.call('incr',KEYS[1])";
+    let mut waiting = Vec::new();
+    // At whatever moment it comes, it is carried out whole or waits.
+    for _ in 0..200 {
+        let mut session = pair.source.session();
+        let request = [b"EVAL", script.as_bytes(), b"1", b"{t}a"];
+        let mut input = Vec::new();
+        encode_request(&request, &mut input);
+        session.feed(&input);
+        let told = String::from_utf8(session.take_output()).unwrap();
+        assert!(told.starts_with(':') || told.is_empty() && session.is_waiting(), "{told}");
+        waiting.extend(session.is_waiting().then_some(session));
+        pair.carry(&mut migration);
+    }
+    assert!(!waiting.is_empty());
+}
+
+#[test]
 fn nothing_is_to_be_seen_at_the_target_before_it_serves() {
     let mut pair = Pair::new();
     (0..50).for_each(|n| _ = ask(&pair.source, &format!("SET {{t}}{n} v")));

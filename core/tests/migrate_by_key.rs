@@ -7,7 +7,7 @@ mod pair;
 
 use keyslot::cluster::SlotState;
 use keyslot::slot::SlotSet;
-use keyslot::{Engine, Migration, MigrationEvent, MigrationLimits, Mode};
+use keyslot::{Effect, Engine, Migration, MigrationEvent, MigrationLimits, Mode};
 use pair::{Pair, ask, client, frame, id, slot, step};
 
 fn small() -> MigrationLimits {
@@ -70,6 +70,143 @@ fn keys_in_transit_are_read_and_not_written() {
     assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
     assert_eq!(client(&pair, "GET {k}1"), Some("$3\r\nnew\r\n".into()));
     assert_eq!(client(&pair, "GET {k}2"), Some("$3\r\ntwo\r\n".into()));
+}
+
+/// A slot that is open, with one key of two at the target, and the migration that is under way.
+fn half_moved(pair: &Pair) -> Migration {
+    let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
+    for line in ["SET {k}1 1", "SET {k}2 2"] {
+        ask(&mut source, line);
+    }
+    let limits = MigrationLimits { batch_keys: 1, ..small() };
+    let mut migration = pair.migration(&[slot("k")], limits);
+    (0..2).for_each(|_| step(&mut migration, &mut target));
+    migration
+}
+
+/// Names of the two keys: the one that has moved, and the one that has not.
+fn by_place(pair: &Pair) -> (&'static str, &'static str) {
+    let is_here = ask(&mut pair.engines[0].session(), "GET {k}1").starts_with('$');
+    if is_here { ("{k}2", "{k}1") } else { ("{k}1", "{k}2") }
+}
+
+#[test]
+fn a_transaction_is_served_where_it_asks() {
+    let pair = Pair::new(Mode::ByKey);
+    let _migration = half_moved(&pair);
+    let (moved, _) = by_place(&pair);
+    let mut target = pair.engines[1].session();
+    let lines = ["ASKING", "MULTI", &format!("INCR {moved}"), &format!("INCR {moved}")];
+    let told = lines.map(|line| ask(&mut target, line));
+    assert_eq!(told, ["+OK\r\n", "+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n"]);
+    let number: i64 = moved[3..].parse().unwrap();
+    assert_eq!(ask(&mut target, "EXEC"), format!("*2\r\n:{}\r\n:{}\r\n", number + 1, number + 2));
+    // It was for this transaction alone.
+    assert_eq!(ask(&mut target, "MULTI"), "+OK\r\n");
+    assert!(ask(&mut target, &format!("INCR {moved}")).starts_with("-MOVED"));
+}
+
+#[test]
+fn what_has_arrived_is_not_sent_over_what_was_made_of_it() {
+    let pair = Pair::new(Mode::ByKey);
+    let mut target = pair.engines[1].session();
+    let mut migration = half_moved(&pair);
+    let (moved, other) = by_place(&pair);
+    // The other key arrives, and the answer is lost.
+    target.feed(&frame(&mut migration));
+    target.take_output();
+    let lines = ["ASKING", "MULTI", &format!("SET {moved} new"), &format!("SET {other} new")];
+    lines.iter().for_each(|line| assert!(ask(&mut target, line).starts_with('+')));
+    assert_eq!(ask(&mut target, "EXEC"), "*2\r\n+OK\r\n+OK\r\n");
+    migration.handle_reconnect();
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    for key in [moved, other] {
+        assert_eq!(client(&pair, &format!("GET {key}")), Some("$3\r\nnew\r\n".into()));
+    }
+}
+
+#[test]
+fn a_script_is_served_where_it_asks() {
+    let pair = Pair::new(Mode::ByKey);
+    let _migration = half_moved(&pair);
+    let (moved, _) = by_place(&pair);
+    let mut target = pair.engines[1].session();
+    ask(&mut target, "ASKING");
+    let script = format!("EVAL return{{redis.call('incr',KEYS[1])}} 1 {moved}");
+    let number: i64 = moved[3..].parse().unwrap();
+    assert_eq!(ask(&mut target, &script), format!("*1\r\n:{}\r\n", number + 1));
+    for line in ["ASKING", "MULTI", &script] {
+        ask(&mut target, line);
+    }
+    assert_eq!(ask(&mut target, "EXEC"), format!("*1\r\n*1\r\n:{}\r\n", number + 2));
+}
+
+#[test]
+fn a_script_does_nothing_while_one_of_its_keys_is_on_its_way() {
+    let pair = Pair::new(Mode::ByKey);
+    let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());
+    for line in ["SET {k}1 1", "SET {k}2 2"] {
+        ask(&mut source, line);
+    }
+    let limits = MigrationLimits { batch_keys: 1, ..small() };
+    let mut migration = pair.migration(&[slot("k")], limits);
+    step(&mut migration, &mut target);
+    let batch = frame(&mut migration);
+    let text = "-TRYAGAIN The key is on its way to another node\r\n";
+    let calls = "redis.call('incr',KEYS[1]);redis.call('incr',KEYS[2])";
+    for keys in ["{k}1 {k}2", "{k}2 {k}1"] {
+        assert_eq!(ask(&mut source, &format!("EVAL {calls} 2 {keys}")), text);
+    }
+    let read = "EVAL_RO return{redis.call('get',KEYS[1])} 1 ";
+    assert_eq!(ask(&mut source, &format!("{read}{{k}}1")), "*1\r\n$1\r\n1\r\n");
+    assert_eq!(ask(&mut source, &format!("{read}{{k}}2")), "*1\r\n$1\r\n2\r\n");
+    target.feed(&batch);
+    migration.handle_frame(&target.take_output());
+}
+
+#[test]
+fn keys_that_leave_are_deleted_for_all_to_hear() {
+    let pair = Pair::new(Mode::ByKey);
+    let source = &pair.engines[0];
+    let (mut reader, mut listener) = (source.session(), source.session());
+    for line in ["CONFIG SET notify-keyspace-events Eg", "HELLO 3", "CLIENT TRACKING ON"] {
+        ask(&mut reader, line);
+    }
+    ask(&mut listener, "SUBSCRIBE __keyevent@0__:del");
+    ask(&mut reader, "SET {k}1 one");
+    ask(&mut reader, "GET {k}1");
+    ask(&mut reader, "GET {k}absent");
+    let mut effects = source.effects();
+    let mut migration = pair.migration(&[slot("k")], small());
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    let told = std::iter::from_fn(|| effects.poll()).collect::<Vec<_>>();
+    let deletes =
+        |effect: &Effect| matches!(effect, Effect::Command { words, .. } if words[0] == b"DEL");
+    assert_eq!(told.iter().filter(|effect| deletes(effect)).count(), 1, "{told:?}");
+    listener.poll();
+    let heard = String::from_utf8(listener.take_output()).unwrap();
+    assert!(heard.ends_with("$4\r\n{k}1\r\n"), "{heard}");
+    reader.poll();
+    let pushes = String::from_utf8(reader.take_output()).unwrap();
+    for key in ["{k}1", "{k}absent"] {
+        assert!(
+            pushes.contains(&format!("invalidate\r\n*1\r\n${}\r\n{key}", key.len())),
+            "{pushes}"
+        );
+    }
+}
+
+#[test]
+fn a_copy_of_what_is_not_there_is_given_up_when_the_slot_opens() {
+    let pair = Pair::new(Mode::ByKey);
+    let mut reader = pair.engines[0].session();
+    for line in ["HELLO 3", "CLIENT TRACKING ON", "GET {k}absent"] {
+        ask(&mut reader, line);
+    }
+    let _migration = half_moved(&pair);
+    reader.poll();
+    let pushes = String::from_utf8(reader.take_output()).unwrap();
+    assert!(pushes.contains("{k}absent"), "{pushes}");
 }
 
 #[test]

@@ -164,7 +164,9 @@ fn say_restored(call: &mut Call<'_, '_>, expiry: Expiry, options: &RestoreOption
 fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = RestoreOptions::parse(&call.words[4..])?;
     let key = call.key(0);
-    if !options.replace && call.keys.touch(&key) {
+    // A key that a migration sends again is not used by that.
+    let is_sent_again = call.spec.flags & flag::ASKING != 0 && call.keys.contains(&key);
+    if !options.replace && (is_sent_again || call.keys.touch(&key)) {
         return Err(Error::BUSY_KEY);
     }
     let ttl_ms = parse_i64(call.words[2]).ok_or(Error::NOT_INTEGER)?;

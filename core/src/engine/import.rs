@@ -27,7 +27,9 @@ pub enum ImportEvent {
         slot: u16,
     },
     /// A slot is served here now. What was saved of its arrival is not needed any more once what
-    /// this engine holds is durable.
+    /// this engine holds is durable. The answer that is about to be sent tells the source, which then
+    /// deletes what it has and says no more: a host that wants crashes to be survived makes the slot
+    /// durable before it sends that answer.
     Served {
         /// The slot.
         slot: u16,

@@ -95,17 +95,17 @@ fn cut(
     (chosen, next)
 }
 
-/// Appends a request for each key that is there, which stores the key at the target over whatever
-/// it has. Returns the numbers of these keys.
+/// Appends a request for each key that is there, which stores the key at the target: over whatever
+/// it has if `replace` is true. Returns the numbers of these keys.
 pub(super) fn encode(
     access: &mut Access<'_>,
     keys: &Transit,
-    payload_version: u16,
+    (payload_version, replace): (u16, bool),
     out: &mut Vec<u8>,
 ) -> Vec<u32> {
     let now_ms = access.unix_ms();
     let usage = access.keyspace().usage();
-    let form = RestoreForm { asking: true, replace: true, absolute: true, usage, payload_version };
+    let form = RestoreForm { asking: true, replace, absolute: true, usage, payload_version };
     let mut encoded = Vec::with_capacity(keys.len());
     for (number, key) in keys.keys().enumerate() {
         if let Some(record) = access.peek(&key) {
@@ -219,7 +219,7 @@ mod tests {
         let time = Moment::new(&clock);
         let mut access = Access::slot(&keyspace, &time, SlotScheme::Redis.slot(b"k"));
         let mut out = Vec::new();
-        assert_eq!(encode(&mut access, &keys, 10, &mut out), [0]);
+        assert_eq!(encode(&mut access, &keys, (10, true), &mut out), [0]);
         let mut payload = Vec::new();
         dump::dump(access.peek(&keys.key(0)).unwrap(), 10, &mut payload);
         let mut expected = Vec::new();
@@ -238,7 +238,7 @@ mod tests {
             let mut access = Access::slot(&keyspace, &time, slot);
             let (chosen, _) = choose(&mut access, (slot, 0), 0, 1, usize::MAX);
             let mut out = Vec::new();
-            encode(&mut access, &chosen, 11, &mut out);
+            encode(&mut access, &chosen, (11, true), &mut out);
             let mut payload = Vec::new();
             dump::dump(access.peek(&chosen.key(0)).unwrap(), 11, &mut payload);
             let mut expected = Vec::new();

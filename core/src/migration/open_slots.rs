@@ -9,10 +9,12 @@
 //! ```
 //! Until a key is deleted here, this node answers for it; afterwards clients are sent on by `ASK`.
 //! From the moment a key is sent until it is deleted, it can be read here and not be written, so
-//! that what the target has is what the source had. Sending a key again does no harm, and a key that
-//! vanished meanwhile (it expired, or all keys were flushed) is deleted at the target before a
-//! client can be sent there for it. So whatever is lost or repeated, each key is answered for by one
-//! node, with the last value that was acknowledged.
+//! that what the target has is what the source had, or newer: a client that was sent there for another
+//! key may use it in a command on several. So a key that is sent again is left as it is where it has
+//! arrived. A key that vanished meanwhile (it expired, or all keys were flushed) is deleted at the
+//! target before a client can be sent there for it. So whatever is lost or repeated, each key is
+//! answered for by one node, with the last value that was acknowledged. One thing can be undone, as
+//! in Redis: that such a command deleted a key of whose arrival the source never heard.
 //!
 //! Keys whose arrival is in doubt when a migration fails stay barred from writing, and a migration
 //! that is started again on the slot settles them first. Nobody waits for them then.
@@ -454,14 +456,17 @@ impl OpenSlots {
         out: &mut Vec<u8>,
     ) -> State {
         let (number, writers) = (moving.slot.number, self.manner.writers);
+        // What has arrived already may have been used there since, by a command on several keys.
+        let keeps_newer = again && !source.cluster.view().is_disturbed(number, &keys);
         source.cluster.change_slot(number, |view| view.send_off(number, keys.clone(), writers));
         let before = out.len();
-        let sent = batch::encode(&mut access, &keys, self.limits.payload_version, out);
+        let form = (self.limits.payload_version, !keeps_newer);
+        let sent = batch::encode(&mut access, &keys, form, out);
         drop(access);
         self.peer.asked_beside(sent.len());
         self.expect_answers(source);
         let bytes = out.len() - before;
-        moving.on_the_way.push_back(Batch::new(keys, sent, again, bytes));
+        moving.on_the_way.push_back(Batch::new(keys, sent, (again, keeps_newer), bytes));
         self.heard(source, moving)
     }
 
@@ -496,11 +501,14 @@ impl OpenSlots {
             self.fail(fault.clone());
         }
         let mut access = source.lock(number);
-        self.check_still_open(source, number);
+        let is_open = self.check_still_open(source, number);
+        // A slot that stays in two parts anyway keeps what has arrived where it may be used.
+        let is_whole = moving.slot.keys == 0 || !is_open;
         let is_disturbed = source.cluster.view().is_disturbed(number, &keys);
         // Of a tag nothing leaves if not all can.
         let is_parted = self.manner.by_tag && !refused.is_empty();
-        let keep = self.shall_leave(moving.slot) || is_disturbed || is_parted;
+        let leaves = self.shall_leave(moving.slot) && is_whole;
+        let keep = leaves || is_disturbed || is_parted;
         let before = moving.slot.keys;
         let mut erase = Transit::new(number, keys.db());
         let (mut sent, mut refused) = (sent.into_iter().peekable(), refused.into_iter().peekable());
@@ -508,7 +516,7 @@ impl OpenSlots {
             let place = place as u32;
             let was_sent = sent.next_if_eq(&place).is_some();
             let was_refused = refused.next_if_eq(&place).is_some();
-            if was_sent && !was_refused && !keep && access.remove(&key) {
+            if was_sent && !was_refused && !keep && source.delete(&mut access, &key) {
                 moving.slot.keys += 1;
             } else if again || !was_refused {
                 erase.push(key.bytes, key.hash);
@@ -590,13 +598,15 @@ impl OpenSlots {
     }
 
     /// Stops if somebody has closed the slot meanwhile, as CLUSTER SETSLOT can: nobody would be sent
-    /// to the target for keys that leave.
-    fn check_still_open(&mut self, source: &Source<'_>, number: u16) {
+    /// to the target for keys that leave. Returns whether it is open.
+    fn check_still_open(&mut self, source: &Source<'_>, number: u16) -> bool {
         let state = source.cluster.view().topology.state(number);
-        if state != (SlotState::Migrating { to: self.target }) {
+        let is_open = state == (SlotState::Migrating { to: self.target });
+        if !is_open {
             let text = format!("Hash slot {number} was closed during its migration");
             self.fail(Error::new(ErrorKind::Err, text));
         }
+        is_open
     }
 
     /// Whether a slot shall be left before its time. One that the target may own already is not,

@@ -1,5 +1,5 @@
-//! Where a slot stands that is open at both nodes: one struct for each state, with what is known in it alone. What
-//! comes next is the machine's to say.
+//! Where a slot stands that is open at both nodes: one struct for each state, with what is known in it
+//! alone. What comes next is the machine's to say.
 
 use crate::cluster::Transit;
 use crate::error::Error;
@@ -103,13 +103,21 @@ pub(super) struct Batch {
     pub(super) fault: Option<Error>,
     /// Whether they were sent before and may have arrived then.
     pub(super) again: bool,
+    /// Whether one that the target has already counts as stored.
+    keeps_newer: bool,
     /// How much was sent.
     bytes: usize,
 }
 
 impl Batch {
-    pub(super) fn new(keys: Arc<Transit>, sent: Vec<u32>, again: bool, bytes: usize) -> Self {
-        Self { keys, sent, answered: 0, refused: Vec::new(), fault: None, again, bytes }
+    pub(super) fn new(
+        keys: Arc<Transit>,
+        sent: Vec<u32>,
+        (again, keeps_newer): (bool, bool),
+        bytes: usize,
+    ) -> Self {
+        let (answered, refused, fault) = Default::default();
+        Self { keys, sent, answered, refused, fault, again, keeps_newer, bytes }
     }
 
     pub(super) fn is_answered(&self) -> bool {
@@ -117,7 +125,10 @@ impl Batch {
     }
 
     fn answer(&mut self, answer: Answer) {
-        if let Answer::Error(error) = answer {
+        let is_there = |error: &Error| error.text().starts_with(b"BUSYKEY ");
+        if let Answer::Error(error) = answer
+            && !(self.keeps_newer && is_there(&error))
+        {
             self.refused.push(self.sent[self.answered]);
             self.fault.get_or_insert(error);
         }
