@@ -17,7 +17,9 @@ const SLABS: usize = CHUNK_BYTES / SLAB_BYTES;
 const ALL_FREE: u32 = u32::MAX;
 const _: () = assert!(SLABS == ALL_FREE.count_ones() as usize);
 
-/// More chunks than this are not kept for [`tidy`] to give back.
+/// More chunks than this are not only kept for [`tidy`] to give back, but go one at a time when
+/// memory is taken. They do not go when they become free: the last few members of a large value may
+/// free all of its chunks at once, and to give one back takes a while.
 const UNUSED_MAX: usize = 64;
 /// What a step of [`tidy`] counts, where a record that is deleted counts one: 0.1 to 0.3 ms and up
 /// to 10 ms.
@@ -97,6 +99,11 @@ pub(super) fn take_slab() -> NonNull<u8> {
         }
     }
     chunks.unused -= usize::from(was_unused);
+    let too_many = if chunks.unused > UNUSED_MAX { chunks.take_unused() } else { None };
+    drop(chunks);
+    if let Some(unused) = too_many {
+        system::give(unused, CHUNK_BYTES);
+    }
     let start = chunk + slab * SLAB_BYTES;
     NonNull::new(std::ptr::with_exposed_provenance_mut(start)).expect("no chunk is at address 0")
 }
@@ -109,17 +116,7 @@ pub(super) fn give_slab(start: NonNull<u8>) {
     let is_small = chunks.small.remove(&chunk);
     let room = chunks.with_room.entry(chunk).or_insert(Room { free: 0, is_small });
     room.free |= 1 << ((address - chunk) / SLAB_BYTES);
-    if room.free != ALL_FREE {
-        return;
-    }
-    chunks.unused += 1;
-    // To give one back takes a while, and the slabs of many chunks may become free at once.
-    if chunks.unused > UNUSED_MAX
-        && let Some(chunk) = chunks.take_unused()
-    {
-        drop(chunks);
-        system::give(chunk, CHUNK_BYTES);
-    }
+    chunks.unused += usize::from(room.free == ALL_FREE);
 }
 
 /// Gives chunks that nobody uses back to the system, and puts those in use on huge pages, as far as
