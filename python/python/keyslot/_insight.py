@@ -51,9 +51,9 @@ class InsightCommands(Executor):
         """Return a report on what was slow."""
         return self.ask(text, "LATENCY", "DOCTOR")
 
-    def latency_histogram(self, *commands: str) -> dict[str, dict[str, Any]]:
+    def latency_histogram(self, *args: str) -> dict[str, dict[str, Any]]:
         """Return of commands, or of all, how many calls took at most how many microseconds."""
-        return self.ask(_histograms, "LATENCY", "HISTOGRAM", *commands)
+        return self.ask(_histograms, "LATENCY", "HISTOGRAM", *args)
 
     def memory_doctor(self) -> str:
         """Return a report on memory."""
