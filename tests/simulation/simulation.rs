@@ -63,7 +63,7 @@ use breach::Breach;
 use world::{Way, World};
 
 /// Runs of each mode, in the short form.
-const RUNS: u64 = 150;
+const RUNS: u64 = 100;
 /// Runs in which a broken promise must be noticed at least once.
 const RUNS_TO_NOTICE: u64 = 60;
 
