@@ -42,12 +42,6 @@ impl<'a> Comparison<'a> {
         Some(Self { with, is_equal: place.is_multiple_of(2) })
     }
 
-    /// Whether the other was made by the same token.
-    pub(super) fn is_like(self, other: Self) -> bool {
-        let kind = std::mem::discriminant::<With<'_>>;
-        self.is_equal == other.is_equal && kind(&self.with) == kind(&other.with)
-    }
-
     /// Checks that a digest has the length of one. Its digits are only compared.
     pub(super) fn check(self) -> Result<Self, Error> {
         match self.with {

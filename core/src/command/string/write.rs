@@ -136,14 +136,10 @@ impl<'a> SetOptions<'a> {
         Ok(options)
     }
 
-    /// The same comparison may be asked for again; the last one counts.
+    /// Takes the one condition that there may be.
     fn compare(&mut self, comparison: Comparison<'a>) -> Result<(), Error> {
-        match self.store.condition {
-            Condition::Always => {}
-            Condition::Compare(before) if before.is_like(comparison) => {}
-            Condition::Compare(_) | Condition::Absent | Condition::Present => {
-                return Err(Error::SYNTAX);
-            }
+        if !matches!(self.store.condition, Condition::Always) {
+            return Err(Error::SYNTAX);
         }
         self.store.condition = Condition::Compare(comparison);
         Ok(())
