@@ -304,6 +304,35 @@ fn a_target_that_crashed_and_was_opened_by_a_late_frame_is_begun_anew() {
 }
 
 #[test]
+fn a_slot_that_fails_leaves_no_fence_at_another() {
+    let mut pair = Pair::new();
+    for tag in ["{t}", "{u}"] {
+        (0..50).for_each(|n| _ = ask(&pair.source, &format!("SET {tag}{n} v")));
+    }
+    let mut migration = pair.migrate(&["{t}", "{u}"]);
+    pair.decides = false;
+    let mut asked = Vec::new();
+    while asked.len() < 2 {
+        for event in pair.carry(&mut migration) {
+            if let MigrationEvent::Decide(record) = event {
+                asked.push(record.slot);
+            }
+        }
+    }
+    // One is refused, which ends the migration; the store takes its time for the other.
+    migration.handle_decision(asked[0], Decision::Refused);
+    (0..50).for_each(|_| _ = pair.carry(&mut migration));
+    assert!(!migration.is_ended());
+    migration.handle_decision(asked[1], Decision::Committed { epoch: 9 });
+    assert!(matches!(pair.run(&mut migration), MigrationEvent::Failed { .. }));
+    assert_eq!(pair.source.topology().unwrap().slots_of(id(1)).len(), 1);
+    drop(migration);
+    let answers = ["{t}", "{u}"].map(|tag| ask(&pair.source, &format!("INCR {tag}n")));
+    assert!(answers.iter().any(|answer| answer == ":1\r\n"), "{answers:?}");
+    assert!(answers.iter().any(|answer| answer.starts_with("-MOVED")), "{answers:?}");
+}
+
+#[test]
 fn a_script_that_may_write_waits_as_a_writer_does() {
     let mut pair = Pair::new();
     ask(&pair.source, "SET {t}a 1");

@@ -7,7 +7,7 @@ mod pair;
 
 use keyslot::cluster::SlotState;
 use keyslot::slot::SlotSet;
-use keyslot::{Effect, Engine, Migration, MigrationEvent, MigrationLimits, Mode};
+use keyslot::{Effect, Engine, Migration, MigrationEvent, MigrationLimits, Mode, Session};
 use pair::{Pair, ask, client, frame, id, slot, step};
 
 fn small() -> MigrationLimits {
@@ -122,6 +122,47 @@ fn what_has_arrived_is_not_sent_over_what_was_made_of_it() {
     assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
     for key in [moved, other] {
         assert_eq!(client(&pair, &format!("GET {key}")), Some("$3\r\nnew\r\n".into()));
+    }
+}
+
+#[test]
+fn a_target_that_gave_the_slot_on_is_not_made_its_owner_again() {
+    let pair = Pair::new(Mode::ByKey);
+    let [one, two] = &pair.engines;
+    ask(&mut one.session(), "SET k v");
+    let mut migration = pair.migration(&[slot("k")], small());
+    // All goes well but for the last answer, which is lost; the node hears from others who has the slot.
+    let mut target = two.session();
+    while !pair.owns(1, slot("k")) {
+        step_without_the_end(&mut migration, &mut target);
+    }
+    one.change_topology(|view| {
+        view.assign(slot("k"), id(b'b'));
+        view.set_state(slot("k"), SlotState::Stable);
+    })
+    .unwrap();
+    // Meanwhile the slot comes back.
+    let mut back =
+        two.migrate(Mode::ByKey, SlotSet::from_iter([slot("k")]), id(b'a'), small()).unwrap();
+    let mut source = one.session();
+    while !back.is_ended() {
+        step(&mut back, &mut source);
+    }
+    assert!(pair.owns(0, slot("k")));
+    migration.handle_reconnect();
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert!(pair.owns(0, slot("k")) && !pair.owns(1, slot("k")));
+    assert_eq!(ask(&mut one.session(), "GET k"), "$1\r\nv\r\n");
+}
+
+/// As [`step`], but the answer by which the target owns the slot is lost.
+fn step_without_the_end(migration: &mut Migration, target: &mut Session) {
+    let frame = frame(migration);
+    let is_end = frame.windows(4).any(|word| word == b"NODE");
+    target.feed(&frame);
+    let answer = target.take_output();
+    if !is_end {
+        migration.handle_frame(&answer);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The host's part in the modes that move keys over connections: bytes to and fro, connections that are
 //! opened again, slots that are taken up again, and who owns what by the nodes' own words.
 //!
-//! There is no store. As among nodes that gossip, of two claims to a slot the one with the higher epoch
-//! counts, and each node's topology is durable. One thing is not: which keys were on their way when a
+//! There is no store. Of two nodes that claim a slot the one counts that took it last, as among nodes
+//! that gossip, but for each slot by itself: there a node that has taken another slot meanwhile may
+//! win back one that it has just given away. Each node's topology is durable. One thing is not: which keys were on their way when a
 //! source crashed. So before such a source serves again, its host deletes of open slots what the target
 //! has too: that is as new, or newer, since a client that was sent there for another key may have used
 //! it in a command on several.
@@ -124,11 +125,14 @@ impl World {
         }
         let slots: Vec<u16> = self.owners.keys().copied().collect();
         for &slot in &slots {
+            let before = self.owners[&slot];
             let claims = (0..NODES).filter(|&number| topologies[number].is_mine(slot));
-            let Some(node) = claims.max_by_key(|&number| epochs[number]) else {
+            // Who took it just now counts, whatever the other has come to for another slot meanwhile.
+            let Some(node) = claims.max_by_key(|&number| number != before.node) else {
                 return Err(format!("nobody has slot {slot}"));
             };
-            self.owners.insert(slot, Owner { node, epoch: epochs[node] });
+            let epoch = before.epoch + u64::from(node != before.node);
+            self.owners.insert(slot, Owner { node, epoch });
             self.owned.insert((node, slot));
         }
         for (number, known) in topologies.into_iter().enumerate() {

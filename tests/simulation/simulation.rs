@@ -35,8 +35,8 @@
 //! - **atomic**: all of it. The store and what a host keeps by `MigrationRecord` and `save_import` are
 //!   durable; the access clock is not looked at where nodes crash, since a log of writes has none.
 //! - **by_key**, **async_keys** and **by_tag**: I9 is not promised: keys arrive one by one, and an importing node counts them. I1 is
-//!   about clients that do not say ASKING. There is no store: the node that took a slot last has the
-//!   highest epoch. A node's topology and writes are durable; which keys were on their way when it
+//!   about clients that do not say ASKING. There is no store: the node that took a slot last
+//!   counts. A node's topology and writes are durable; which keys were on their way when it
 //!   crashed is not, and its host settles that with the target before it serves again (`by_key.rs`).
 //!   A migration that was cancelled or failed may leave a slot in two parts, and is taken up again. That
 //!   a command on several keys deletes one of whose arrival its source never heard is not tried: it can

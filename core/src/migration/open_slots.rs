@@ -221,7 +221,7 @@ impl OpenSlots {
                 moving.tasks.push_front(Task::Erase(keys));
                 State::Moving(moving)
             }
-            State::Closing(slot) => self.close(source, slot),
+            State::Closing(slot) => self.close_again(source, slot),
             State::Withdrawing(withdrawing) => self.withdraw(source, withdrawing.slot),
             State::Reopening(slot) => self.reopen(source, slot),
             same @ (State::Between | State::Resting(..) | State::Ended) => same,
@@ -569,6 +569,23 @@ impl OpenSlots {
         State::Closing(slot)
     }
 
+    /// Asks once more, unless this node has learnt meanwhile that the target took the slot: it may have
+    /// given it on since, even to this node, and would take it back.
+    fn close_again(&mut self, source: &Source<'_>, slot: Slot) -> State {
+        let state = source.cluster.view().topology.state(slot.number);
+        match state == (SlotState::Migrating { to: self.target }) {
+            true => self.close(source, slot),
+            false => self.moved(slot),
+        }
+    }
+
+    fn moved(&mut self, slot: Slot) -> State {
+        self.status.slots_moved += 1;
+        self.status.slot = None;
+        self.events.push_back(MigrationEvent::SlotMoved { slot: slot.number, keys: slot.keys });
+        State::Between
+    }
+
     fn closed(&mut self, source: &Source<'_>, slot: Slot, fault: Option<Error>) -> State {
         let number = slot.number;
         if let Some(fault) = fault {
@@ -591,10 +608,7 @@ impl OpenSlots {
             self.fail(error);
             return self.end(source, Some(slot));
         }
-        self.status.slots_moved += 1;
-        self.status.slot = None;
-        self.events.push_back(MigrationEvent::SlotMoved { slot: number, keys: slot.keys });
-        State::Between
+        self.moved(slot)
     }
 
     /// Stops if somebody has closed the slot meanwhile, as CLUSTER SETSLOT can: nobody would be sent

@@ -18,6 +18,7 @@ pub(crate) use import::{Import, Imports};
 use super::{
     Decision, Ends, MigrationEvent, MigrationLimits, MigrationRecord, MigrationStatus, Source,
 };
+use crate::error::Error;
 use crate::slot::SlotSet;
 use slot::{Outcome, SlotMove};
 use std::collections::VecDeque;
@@ -32,6 +33,8 @@ pub(crate) struct Atomic {
     at_work: Vec<SlotMove>,
     reader: FrameReader,
     is_cancelled: bool,
+    /// Why it ends before its time, once all slots at work have come to their end.
+    failure: Option<Error>,
     end: Option<MigrationEvent>,
     status: MigrationStatus,
     events: VecDeque<MigrationEvent>,
@@ -52,6 +55,7 @@ impl Atomic {
             at_work: Vec::new(),
             reader: FrameReader::default(),
             is_cancelled: false,
+            failure: None,
             end: None,
             status,
             events: VecDeque::new(),
@@ -149,8 +153,8 @@ impl Atomic {
         for machine in &mut self.at_work {
             self.events.extend(machine.events.drain(..));
         }
-        let mut failure = None;
-        let status = &mut self.status;
+        let (status, failure) = (&mut self.status, &mut self.failure);
+        let had_failed = failure.is_some();
         self.at_work.retain(|machine| match machine.outcome() {
             None => true,
             Some(Ok(())) => {
@@ -159,21 +163,21 @@ impl Atomic {
                 false
             }
             Some(Err(Outcome::Failed(error))) => {
-                failure = Some(error.clone());
+                failure.get_or_insert_with(|| error.clone());
                 false
             }
             Some(Err(Outcome::Cancelled | Outcome::Again)) => false,
         });
-        if let Some(error) = failure {
-            self.events.push_back(MigrationEvent::Failed { error: error.clone(), open: None });
-            self.end = Some(MigrationEvent::Failed { error, open: None });
+        if self.failure.is_some() && !had_failed {
             self.stop(source);
         }
         let is_done = self.at_work.is_empty() && (self.waiting.is_empty() || self.is_cancelled);
         if is_done && self.end.is_none() {
-            let end = match self.is_cancelled {
-                true => MigrationEvent::Cancelled { open: None },
-                false => MigrationEvent::Finished,
+            // Fences of other slots stand until their targets have given them up.
+            let end = match (self.failure.take(), self.is_cancelled) {
+                (Some(error), _) => MigrationEvent::Failed { error, open: None },
+                (None, true) => MigrationEvent::Cancelled { open: None },
+                (None, false) => MigrationEvent::Finished,
             };
             self.events.push_back(end.clone());
             self.end = Some(end);
