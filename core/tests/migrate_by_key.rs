@@ -278,6 +278,17 @@ fn keys_that_expired_and_were_not_met_do_not_hold_a_slot_up() {
 }
 
 #[test]
+fn more_expired_keys_than_a_batch_has_do_not_hold_a_slot_up() {
+    let pair = Pair::new(Mode::ByKey);
+    let mut source = pair.engines[0].session();
+    (0..100).for_each(|n| _ = ask(&mut source, &format!("SET {{k}}{n} v PX 10")));
+    pair.clock.advance_ms(1_000);
+    let mut migration = pair.migration(&[slot("k")], small());
+    assert_eq!(pair.run(&mut migration), MigrationEvent::Finished);
+    assert_eq!(migration.status().keys_moved, 0);
+}
+
+#[test]
 fn a_migration_that_is_cancelled_before_a_key_has_left_changes_nothing() {
     let pair = Pair::new(Mode::ByKey);
     let (mut source, mut target) = (pair.engines[0].session(), pair.engines[1].session());

@@ -426,9 +426,12 @@ impl OpenSlots {
         if !keys.is_empty() {
             return self.send(source, moving, access, (Arc::new(keys), false), out);
         }
-        if from == 0 && next.is_none() && moving.on_the_way.is_empty() {
-            // Whatever is left has expired.
-            access.flush_slot(slot.1, slot.0);
+        if next.is_none() && moving.on_the_way.is_empty() {
+            // Where a walk of several steps has met nothing, whatever is left has expired.
+            let all = access.count_in_slot(slot.1, slot.0);
+            if batch::choose(&mut access, slot, 0, all, 1).0.is_empty() {
+                access.flush_slot(slot.1, slot.0);
+            }
         }
         State::Moving(moving)
     }
