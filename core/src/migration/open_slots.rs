@@ -506,7 +506,7 @@ impl OpenSlots {
         let mut access = source.lock(number);
         let is_open = self.check_still_open(source, number);
         // A slot that stays in two parts anyway keeps what has arrived where it may be used.
-        let is_whole = moving.slot.keys == 0 || !is_open;
+        let is_whole = (moving.slot.fresh && moving.slot.keys == 0) || !is_open;
         let is_disturbed = source.cluster.view().is_disturbed(number, &keys);
         // Of a tag nothing leaves if not all can.
         let is_parted = self.manner.by_tag && !refused.is_empty();
