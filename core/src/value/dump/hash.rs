@@ -367,7 +367,9 @@ mod tests {
             dump::dump(&record, RDB_VERSION, &mut payload);
             let again = restored(&payload, &limits).unwrap();
             prop_assert_eq!(rows(&again), rows(&record));
-            if given.iter().any(|(_, _, time)| time.is_some()) || !with_times {
+            // A long value that was written over leaves the hash as large as it made it.
+            let is_fresh = rows(&record).len() == given.len();
+            if is_fresh && (given.iter().any(|(_, _, time)| time.is_some()) || !with_times) {
                 prop_assert_eq!(encoding(&again), encoding(&record));
             }
         }
