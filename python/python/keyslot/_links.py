@@ -6,19 +6,15 @@ import contextlib
 import selectors
 import socket
 import threading
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from . import _keyslot
+from ._closing import Closing
 from .exceptions import ClosedError
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 READ_BYTES = 64 << 10
 
 
-class LinkCarrier:
+class LinkCarrier(Closing):
     """A thread that opens the connections that an engine's commands ask for, until it is closed.
 
     Made by ``Engine.serve_links``. Use it in a ``with`` statement, or ``close`` it; commands that wait
@@ -46,17 +42,6 @@ class LinkCarrier:
             self._rope.send(b"x")
         self._thread.join()
         self._rope.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         try:

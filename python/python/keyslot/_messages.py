@@ -7,15 +7,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _keyslot
+from ._closing import Closing
 from ._typing import Executor, Word
 from ._words import one_or_many
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 Handler = Callable[[dict[str, Any]], Any]
 """What a message of a channel is given to."""
@@ -74,7 +71,7 @@ def _pairs(reply: Any) -> list[tuple[bytes, int]]:
     return list(zip(reply[::2], reply[1::2]))
 
 
-class Listener:
+class Listener(Closing):
     """A conversation in which messages arrive. It sleeps on the conversation's descriptor."""
 
     def __init__(self, engine: _keyslot.Engine) -> None:
@@ -104,17 +101,6 @@ class Listener:
     def close(self) -> None:
         """End the conversation. Closing twice is no error."""
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class PubSub(Listener):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from . import _keyslot
+from ._closing import Closing
 from ._commands import Commands
 from ._links import LinkCarrier
 from ._lock import Locks
@@ -13,13 +12,10 @@ from ._messages import Listeners
 from ._pipeline import Pipelines
 from .exceptions import KeyslotError
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 __all__ = ["Engine", "Session"]
 
 
-class Engine(_keyslot.Engine, Commands, Pipelines, Locks, Listeners):
+class Engine(_keyslot.Engine, Closing, Commands, Pipelines, Locks, Listeners):
     """An engine: the keys, and a conversation about them.
 
     ``shards`` is the number of locks over the keyspace, a power of two; more let more threads work
@@ -53,22 +49,11 @@ class Engine(_keyslot.Engine, Commands, Pipelines, Locks, Listeners):
             carrier.close()
         super().close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<keyslot.Engine{' closed' if self.closed else ''}>"
 
 
-class Session(_keyslot.Session, Commands, Pipelines, Locks):
+class Session(_keyslot.Session, Closing, Commands, Pipelines, Locks):
     """A conversation with an engine, by bytes and by methods.
 
     Give it what arrives with ``feed``, send what ``take_output`` returns, and end the conversation
@@ -76,17 +61,6 @@ class Session(_keyslot.Session, Commands, Pipelines, Locks):
     """
 
     __slots__ = ("__weakref__",)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<keyslot.Session{' closed' if self.closed else f' {self.id}'}>"
