@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _keyslot
+from ._closing import Closing
 from ._commands import Commands
 from .exceptions import WatchError
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
-
-class Pipeline(_keyslot.Pipeline, Commands):
+class Pipeline(_keyslot.Pipeline, Closing, Commands):
     """Commands that wait until ``execute`` carries them out, and returns their results as a list.
 
     A method of a command returns the pipeline, so that calls can be chained; ``execute`` makes of each
@@ -34,17 +31,6 @@ class Pipeline(_keyslot.Pipeline, Commands):
 
     def close(self) -> None:
         """Forget the commands that wait, and watch no keys any longer: ``reset`` by another name."""
-        self.reset()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
         self.reset()
 
     def __repr__(self) -> str:
